@@ -1,0 +1,77 @@
+# The commands of this house; `make` alone lists them.
+
+BIN := .venv/bin
+RATE_LIMITS ?= on
+SIZE ?= s
+LIBS := libs/kernel/src libs/contracts/src libs/chassis/src libs/testkit/src libs/cli/src
+SERVICES := $(wildcard services/*/src)
+WORKERS ?= 2
+export RATE_LIMITS
+
+.DEFAULT_GOAL := help
+.PHONY: help ready demo up down status seed test test-all test-faults check format lint types imports unused house fresh \
+	generate bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+ready: ## install what is missing: Debian's servers, and the Python environment from the lock
+	@deploy/bootstrap.sh
+
+demo: ready ## start the stack and play one trade through the gateway: two vendors, three buyers, the last units
+	@$(BIN)/packhouse demo
+
+up: ready ## start the stack, or what is missing of it (RATE_LIMITS=off for load tools)
+	@$(BIN)/packhouse up
+
+down: ready ## end every process the stack has started; the data stays
+	@$(BIN)/packhouse down
+
+status: ready ## what runs where
+	@$(BIN)/packhouse status
+
+seed: ready ## fill the market (SIZE=s, m or l)
+	@$(BIN)/packhouse seed --size $(SIZE)
+
+test: ready ## every test but the long forms
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not long"
+
+test-all: ready ## every test, the long forms too
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+check: ready format lint types imports unused house fresh ## everything that reads the code without running it
+
+format:
+	@$(BIN)/ruff format --check .
+
+lint:
+	@$(BIN)/ruff check .
+
+types:
+	@$(BIN)/mypy $(LIBS) $(SERVICES)
+
+imports:
+	@$(BIN)/lint-imports
+
+unused:
+	@for member in libs/* services/*; do (cd $$member && ../../$(BIN)/deptry --no-ansi src) || exit 1; done
+	@$(BIN)/vulture
+
+house:
+	@$(BIN)/pytest -q tests-house
+
+fresh:
+	@$(BIN)/packhouse generate --check
+
+generate: ready ## write what follows from the code: event map, route table, schemas, settings
+	@$(BIN)/packhouse generate
+
+bench: ready ## measure the stack beside its floors
+	@$(BIN)/python -m bench
+
+lock: ## resolve all members' dependencies anew into requirements.lock (UPGRADE=--upgrade for newer versions)
+	@deploy/lock.sh $(UPGRADE)
+
+clean: ## remove the stack's data and the Python environment
+	@if [ -x $(BIN)/packhouse ]; then $(BIN)/packhouse down --wipe; fi
+	@rm -rf .venv .local

@@ -1,0 +1,5 @@
+"""`python -m chassis <service> <command>`."""
+
+from chassis.commands import main
+
+main()

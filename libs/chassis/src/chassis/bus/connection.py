@@ -1,0 +1,20 @@
+"""Connections to the broker. Whoever holds one opens the next one itself: what was in flight decides what to do again."""
+
+from aio_pika import connect as open_connection
+from aio_pika.abc import AbstractConnection
+
+HEARTBEAT_SECONDS = 10
+CONNECT_SECONDS = 5
+
+
+async def connect(url: str, name: str) -> AbstractConnection:
+    """An open connection, shown under `name` by the broker. It is never re-opened behind the caller's back.
+
+    A peer that stops answering is noticed within two heartbeats. Raises OSError, TimeoutError or an AMQP error.
+    """
+    mark = "&" if "?" in url else "?"
+    return await open_connection(
+        f"{url}{mark}heartbeat={HEARTBEAT_SECONDS}",
+        timeout=CONNECT_SECONDS,
+        client_properties={"connection_name": name},
+    )

@@ -1,0 +1,16 @@
+"""The clock of a process. Production never turns it; a test does, and the database's `clock_now()` follows."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class SystemClock:
+    """Wall-clock time plus `offset`, which only test builds set (see `Database`, which tells it to each connection)."""
+
+    def __init__(self, offset: timedelta = timedelta(0)) -> None:
+        self.offset = offset
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def turn(self, by: timedelta) -> None:
+        self.offset += by

@@ -1,0 +1,190 @@
+"""Rate limits (spec 16.2): a sliding window in Redis, and the same limits inside the process while Redis is away.
+
+A policy that is hit by nearly every request sets `lease`: the process then takes that many uses from the shared
+window at once and counts them down by itself, so that most requests cost no round trip. What is admitted too much is
+at most one lease per process and window.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Self
+
+import http_sf
+import structlog
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from chassis.settings import ServiceSettings
+from kernel.refusal import RateLimited
+
+KEY_PREFIX = "pf:rl"
+REDIS_SECONDS_MAX = 0.5
+REDIS_REST_SECONDS = 1.0
+LEASES_MAX = 20_000
+
+_log = structlog.get_logger("chassis.limits")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`amount` uses in any window of `seconds`; `name` stands in Redis keys and in the IETF fields."""
+
+    name: str
+    amount: int
+    seconds: int
+    lease: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What one use found: whether it was allowed, how many are left, and in how many whole seconds there will be
+    more.
+    """
+
+    policy: Policy
+    allowed: bool
+    remaining: int
+    reset_seconds: int
+
+
+@dataclass(slots=True)
+class _Lease:
+    left: int
+    remaining: int
+    ends_at: float
+
+
+class Exhausted(RateLimited):
+    """A policy is used up; `standings` are all that were looked at, the exhausted one last."""
+
+    def __init__(self, standings: Sequence[Standing]) -> None:
+        super().__init__(retry_after=standings[-1].reset_seconds)
+        self.standings = standings
+
+
+class _Item(RateLimitItemPerSecond):
+    """A limit whose key is `<policy>:<hash>`, as spec 1.8 has it."""
+
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        return ":".join(str(identifier) for identifier in identifiers)
+
+
+class _Shared(RedisStorage):
+    """Redis storage without the braces around keys: we run no cluster, and spec 1.8 names the keys."""
+
+    STORAGE_SCHEME = ["async+packhouse"]  # noqa: RUF012  overrides a list of the base class
+
+    def _current_window_key(self, key: str) -> str:
+        return key
+
+
+class _Limiters:
+    """Each use by its instant for the small limits, so that no window ever holds more than the amount; for leased ones
+    two counters, whose weighted sum is only near it: a burst on the edge of two windows passes nearly twice.
+    """
+
+    def __init__(self, storage: RedisStorage | MemoryStorage) -> None:
+        self._exact = MovingWindowRateLimiter(storage)
+        self._near = SlidingWindowCounterRateLimiter(storage)
+
+    def of(self, policy: Policy) -> MovingWindowRateLimiter | SlidingWindowCounterRateLimiter:
+        return self._exact if policy.lease == 1 else self._near
+
+
+class Limits:
+    """Counts uses of policies by subject (an address, a user, a store), which appears in Redis as a keyed hash only."""
+
+    def __init__(self, redis: Redis, *, secret: str, enabled: bool = True) -> None:
+        self.enabled = enabled
+        self._secret = secret.encode()[: blake2b.MAX_KEY_SIZE]
+        pool: Any = redis.connection_pool  # the library documents it, its annotation does not
+        shared = _Shared("redis://", implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=pool)
+        self._shared = _Limiters(shared)
+        self._alone = _Limiters(MemoryStorage())
+        self._away_until = 0.0
+        self._leases: dict[str, _Lease] = {}
+
+    @classmethod
+    def of(cls, redis: Redis, settings: ServiceSettings) -> Self:
+        """Limits of a process, off only where its settings say so."""
+        return cls(redis, secret=settings.hmac_secret.get_secret_value(), enabled=settings.rate_limits)
+
+    async def demand(self, *uses: tuple[Policy, str]) -> list[Standing]:
+        """Use each policy once for its subject. Raises RateLimited, with the seconds to wait, at the first that is
+        used up.
+        """
+        standings: list[Standing] = []
+        for policy, subject in uses:
+            standings.append(await self.take(policy, subject))
+            if not standings[-1].allowed:
+                raise Exhausted(standings)
+        return standings
+
+    async def take(self, policy: Policy, subject: str) -> Standing:
+        """Use the policy once and tell how it stands."""
+        if not self.enabled:
+            return Standing(policy, True, policy.amount, 0)
+        key = self.key(policy, subject)
+        if policy.lease == 1:
+            return await self._use(policy, key, 1)
+        return await self._use_leased(policy, key)
+
+    def key(self, policy: Policy, subject: str) -> str:
+        """`<policy>:<hash>`; Redis has it behind `pf:rl:`."""
+        return f"{policy.name}:{blake2b(subject.encode(), key=self._secret, digest_size=16).hexdigest()}"
+
+    async def _use_leased(self, policy: Policy, key: str) -> Standing:
+        now = time.monotonic()
+        lease = self._leases.get(key)
+        if lease is None or lease.left < 1 or lease.ends_at <= now:
+            standing = await self._use(policy, key, policy.lease)
+            if not standing.allowed:
+                return await self._use(policy, key, 1)
+            lease = self._keep(key, _Lease(policy.lease, standing.remaining, now + policy.seconds))
+        lease.left -= 1
+        return Standing(policy, True, lease.remaining + lease.left, max(1, math.ceil(lease.ends_at - now)))
+
+    def _keep(self, key: str, lease: _Lease) -> _Lease:
+        """Remember the lease; of too many, the one that was begun first is given up."""
+        self._leases.pop(key, None)
+        if len(self._leases) >= LEASES_MAX:
+            del self._leases[next(iter(self._leases))]
+        self._leases[key] = lease
+        return lease
+
+    async def _use(self, policy: Policy, key: str, cost: int) -> Standing:
+        now = time.monotonic()
+        if now >= self._away_until:
+            try:
+                async with asyncio.timeout(REDIS_SECONDS_MAX):
+                    return await _counted(self._shared, policy, key, cost)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._away_until = now + REDIS_REST_SECONDS
+                _log.warning("limits.redis_away", error=type(error).__name__)
+        return await _counted(self._alone, policy, key, cost)
+
+
+async def _counted(limiters: _Limiters, policy: Policy, key: str, cost: int) -> Standing:
+    limiter, item = limiters.of(policy), _Item(policy.amount, policy.seconds)
+    allowed = await limiter.hit(item, key, cost=cost)
+    reset_time, remaining = await limiter.get_window_stats(item, key)
+    return Standing(policy, allowed, remaining, max(1, math.floor(reset_time - time.time()) + 1))
+
+
+def fields(standings: Sequence[Standing]) -> dict[str, str]:
+    """The IETF `RateLimit-Policy` and `RateLimit` fields (draft-ietf-httpapi-ratelimit-headers)."""
+    policies = [_item(s.policy.name, q=s.policy.amount, w=s.policy.seconds) for s in standings]
+    left = [_item(s.policy.name, r=s.remaining, t=s.reset_seconds) for s in standings]
+    return {"RateLimit-Policy": http_sf.ser(policies), "RateLimit": http_sf.ser(left)}
+
+
+def _item(name: str, **parameters: int) -> Any:
+    """A structured-field item; http-sf's own types do not describe items with parameters inside a list."""
+    return (name, parameters)

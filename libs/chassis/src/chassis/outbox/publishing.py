@@ -1,0 +1,119 @@
+"""From an outbox row to a confirmed message, and what it means when the broker says no."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractConnection, AbstractExchange
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
+
+from chassis.bus import EXCHANGE, Envelope, connect
+from chassis.failpoints import FailpointError, failpoint
+from chassis.telemetry import counter
+from contracts.event_map import consumers_of
+
+PUBLISH_SECONDS_MAX = 15.0
+
+_ERRORS = counter("outbox_publish_errors_total", "Publishes that were refused or timed out", ["service"])
+_RETURNS = counter("outbox_returns_total", "Messages that no queue was bound for", ["service", "expected"])
+
+
+class BrokerLost(Exception):  # noqa: N818  it names what happened
+    """The connection is of no more use; whatever was in flight may have arrived or not."""
+
+
+class NotPublished(Exception):  # noqa: N818  as above
+    """The broker refused this one message, or did not confirm it in time. `returned`: nobody was bound to it."""
+
+    def __init__(self, problem: str, *, returned: bool = False) -> None:
+        super().__init__(problem)
+        self.returned = returned
+
+
+class Publisher:
+    """Publishes persistent, mandatory, confirmed messages over one channel."""
+
+    def __init__(self, service: str, connection: AbstractConnection, exchange: AbstractExchange) -> None:
+        self._service = service
+        self._connection = connection
+        self._exchange = exchange
+
+    async def publish(self, envelope: Envelope) -> None:
+        """Returns when the broker has the message safely. Raises `NotPublished` or `BrokerLost`."""
+        try:
+            await failpoint("relay.before_publish")
+            async with asyncio.timeout(PUBLISH_SECONDS_MAX):
+                await self._exchange.publish(envelope.to_message(), envelope.routing_key, mandatory=True)
+        except PublishError as error:
+            self._judge_return(envelope, error)
+        except (DeliveryError, TimeoutError, FailpointError) as error:
+            _ERRORS.labels(self._service).inc()
+            raise NotPublished(f"{type(error).__name__}: {error}") from error
+        except CONNECTION_EXCEPTIONS as error:
+            raise BrokerLost(f"{type(error).__name__}: {error}") from error
+        await failpoint("relay.after_confirm")
+
+    def _judge_return(self, envelope: Envelope, error: PublishError) -> None:
+        """Unroutable is a failure when somebody should hear it; else its consumer is not built yet and will join later."""
+        expected = bool(consumers_of(envelope.topic))
+        _RETURNS.labels(self._service, str(expected).lower()).inc()
+        if expected:
+            raise NotPublished(f"returned as unroutable: {envelope.routing_key}", returned=True) from error
+
+    async def watch(self) -> None:
+        """Ends only with `BrokerLost`, as soon as the connection closes."""
+        try:
+            await self._connection.closed()
+        except CONNECTION_EXCEPTIONS as error:
+            raise BrokerLost(f"{type(error).__name__}: {error}") from error
+        raise BrokerLost("connection closed")
+
+
+@asynccontextmanager
+async def publisher(url: str, service: str) -> AsyncIterator[Publisher]:
+    """Raises `BrokerLost` when the broker cannot be reached."""
+    try:
+        connection = await connect(url, f"{service} relay")
+    except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
+        raise BrokerLost(f"{type(error).__name__}: {error}") from error
+    try:
+        yield Publisher(service, connection, await open_exchange(connection))
+    finally:
+        await _close(connection)
+
+
+async def open_exchange(connection: AbstractConnection) -> AbstractExchange:
+    """Without confirms a lost message would look published, and without `on_return_raises` an unroutable one too."""
+    try:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        return await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+    except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
+        raise BrokerLost(f"{type(error).__name__}: {error}") from error
+
+
+async def _close(connection: AbstractConnection) -> None:
+    try:
+        async with asyncio.timeout(1):
+            await connection.close()
+    except (*CONNECTION_EXCEPTIONS, TimeoutError):
+        return
+
+
+def envelope_of(service: str, row: asyncpg.Record) -> Envelope:
+    return Envelope(
+        event_id=row["event_id"],
+        topic=row["type"],
+        source=service,
+        epoch=row["epoch"],
+        aggregate_type=row["aggregate_type"],
+        aggregate_id=row["aggregate_id"],
+        seq=row["aggregate_seq"],
+        baseline=row["baseline"],
+        occurred_at=row["created_at"],
+        traceparent=row["traceparent"],
+        request_id=row["request_id"],
+        actor=row["actor"],
+        data=row["payload"],
+    )

@@ -1,0 +1,20 @@
+"""Logs, traces and metrics of one process. People and secrets never reach any of them (spec 16.3)."""
+
+from chassis.telemetry.logs import bound, get_logger
+from chassis.telemetry.metrics import counter, gauge, histogram
+from chassis.telemetry.setup import configure, shut_down
+from chassis.telemetry.traces import continue_trace, current_trace_id, current_traceparent, span
+
+__all__ = [
+    "bound",
+    "configure",
+    "continue_trace",
+    "counter",
+    "current_trace_id",
+    "current_traceparent",
+    "gauge",
+    "get_logger",
+    "histogram",
+    "shut_down",
+    "span",
+]

@@ -1,0 +1,145 @@
+"""Structured logs: one JSON object per line on stdout, with the trace of the moment and the fields of the context."""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, ClassVar
+
+import structlog
+from opentelemetry import trace
+
+from chassis.telemetry.redaction import redacted, scrubbed
+
+Event = MutableMapping[str, Any]
+ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+_fields: ContextVar[dict[str, Any]] = ContextVar("packhouse_log_fields", default={})  # noqa: B039  never changed in place
+_dump = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False).encode
+
+
+def get_logger(name: str) -> Any:
+    """A logger whose event names are constant and whose values are keywords."""
+    return structlog.get_logger(name)
+
+
+@contextmanager
+def bound(**fields: Any) -> Iterator[None]:
+    """Every line written inside carries these fields."""
+    token = _fields.set({**_fields.get(), **fields})
+    try:
+        yield
+    finally:
+        _fields.reset(token)
+
+
+def bind(**fields: Any) -> None:
+    """As `bound`, until the surrounding `bound` ends."""
+    _fields.set({**_fields.get(), **fields})
+
+
+def log_to_stderr() -> None:
+    """For commands, whose stdout is their answer."""
+    _Lines.stream = "stderr"
+
+
+class _Lines:
+    """Looks its stream up at each line, so that a test that captures it sees the lines."""
+
+    stream: ClassVar[str] = "stdout"
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        out = getattr(sys, self.stream)
+        out.write(line + "\n")
+        out.flush()
+
+    debug = info = warning = error = critical = msg
+
+
+def _add_context(logger: Any, _method: str, event: Event) -> Event:
+    event.setdefault("logger", getattr(logger, "name", None))
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+        event["span_id"] = f"{context.span_id:016x}"
+    return {**_fields.get(), **event}
+
+
+def _add_stack(_logger: Any, _method: str, event: Event) -> Event:
+    """Turn `exc_info` into the stack without local values; messages of others are scrubbed."""
+    given = event.pop("exc_info", None)
+    if given:
+        error = given if isinstance(given, BaseException) else _raised(given)
+        if error is not None:
+            event["stack"] = "".join(traceback.format_exception(error))
+    return event
+
+
+def _raised(given: bool | ExcInfo) -> BaseException | None:
+    return given[1] if isinstance(given, tuple) else sys.exc_info()[1]
+
+
+def _redact(_logger: Any, _method: str, event: Event) -> Event:
+    return redacted(event)
+
+
+def _render(_logger: Any, _method: str, event: Event) -> str:
+    try:
+        return _dump(event)
+    except UnicodeEncodeError:  # pragma: no cover  lone surrogates in somebody else's text
+        return _dump({key: repr(value) for key, value in event.items()})
+
+
+def processors(service: str) -> list[Any]:
+    """The steps each line takes; redaction is the last one that changes anything."""
+
+    def add_service(_logger: Any, _method: str, event: Event) -> Event:
+        event["service"] = service
+        return event
+
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
+        _add_context,
+        _add_stack,
+        _redact,
+    ]
+
+
+def configure_logs(service: str, level: str) -> None:
+    """Send the lines of this process, and the warnings of libraries, to stdout as JSON."""
+    steps = processors(service)
+    structlog.configure(
+        processors=[*steps, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=_Lines,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(getattr(sys, _Lines.stream))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[_name_foreign, *steps], processors=[_drop_meta, _render])
+    )
+    root = logging.getLogger()
+    root.handlers = [kept for kept in root.handlers if not isinstance(kept.formatter, type(handler.formatter))] + [
+        handler
+    ]
+    root.setLevel(logging.WARNING)
+
+
+def _name_foreign(_logger: Any, _method: str, event: Event) -> Event:
+    """A library's message is free text, so it goes under `message` and is scrubbed; the event name stays constant."""
+    record = event.get("_record")
+    message = scrubbed(str(event.get("event")))
+    return {**event, "event": "library.message", "logger": getattr(record, "name", None), "message": message}
+
+
+def _drop_meta(_logger: Any, _method: str, event: Event) -> Event:
+    return {key: value for key, value in event.items() if not key.startswith("_")}

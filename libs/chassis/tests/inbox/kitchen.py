@@ -1,0 +1,141 @@
+"""What tests of the inbox say and ask: events of the mill, and a view of what the baker's inbox did."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import aio_pika
+import bakery
+
+from chassis.bus import EXCHANGE, Envelope, connect, dead_letter_queue
+from chassis.floor import Floor
+from chassis.inbox import Consumer
+from chassis.loops import Wake, repeat
+
+
+def milled(
+    sack_id: UUID, seq: int, *, number: int | None = None, baseline: bool = False, epoch: int = 1, **changed: Any
+) -> Envelope:
+    """What the mill says as its `seq`-th event of a sack."""
+    envelope = Envelope(
+        event_id=uuid4(),
+        topic=bakery.GrainMilled.topic,
+        source="mill",
+        epoch=epoch,
+        aggregate_type="sack",
+        aggregate_id=sack_id,
+        seq=seq,
+        baseline=baseline,
+        occurred_at=datetime.now(UTC),
+        traceparent=None,
+        request_id=f"r-{seq}",
+        actor=None,
+        data={"sack_id": str(sack_id), "number": seq if number is None else number},
+    )
+    return replace(envelope, **changed)
+
+
+async def eventually(condition: Callable[[], Awaitable[Any]], seconds: float = 15.0) -> Any:
+    """Wait until the condition holds, and answer what it gave; fails the test after so many seconds."""
+    ends_at = time.monotonic() + seconds
+    while True:
+        got = await condition()
+        if got:
+            return got
+        assert time.monotonic() < ends_at, f"not within {seconds} s: {condition}"
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class Bakery:
+    """The baker's floor, and a view of what its inbox did."""
+
+    floor: Floor
+    rabbitmq_url: str
+    oven: bakery.Oven = field(default_factory=lambda: bakery.OVEN)
+
+    async def rows(self, sql: str, *args: object) -> list[Any]:
+        async with self.floor.db.reader() as db:
+            return await db.fetch(sql, *args)
+
+    async def baked(self, sack_id: UUID | None = None) -> list[int]:
+        """Numbers in the order in which they were applied."""
+        rows = await self.rows("select number from loaves where $1::uuid is null or sack_id = $1 order by n", sack_id)
+        return [row["number"] for row in rows]
+
+    async def held(self) -> list[Any]:
+        return await self.rows("select * from inbox_held order by aggregate_id, seq")
+
+    async def last_seq(self, sack_id: UUID) -> int | None:
+        rows = await self.rows("select last_seq from inbox_stream where aggregate_id = $1", sack_id)
+        return rows[0]["last_seq"] if rows else None
+
+    async def violations(self) -> int:
+        """Loaves that were not baked right after the number before them."""
+        rows = await self.rows("""
+            select count(*) from (
+                select number, lag(number, 1, 0) over (partition by sack_id order by n) as before from loaves) x
+            where number <> before + 1""")
+        count: int = rows[0]["count"]
+        return count
+
+    async def has_baked(self, count: int) -> bool:
+        return len(await self.baked()) == count
+
+    async def holds(self, count: int) -> bool:
+        return len(await self.held()) == count
+
+    async def has_attempts(self, sack_id: UUID, attempts: int) -> bool:
+        """Whether an event of this sack has failed at least so many times."""
+        return any(row["attempts"] >= attempts for row in await self.held() if row["aggregate_id"] == sack_id)
+
+    async def dead_letters(self, count: int) -> bool:
+        return await self.queue_length(dead_letter_queue("baker")) == count
+
+    async def audited(self) -> list[str]:
+        return [row["action"] for row in await self.rows("select action from audit_logs order by seq")]
+
+    async def publish(self, *envelopes: Envelope) -> None:
+        await self.publish_raw(*((one.routing_key, one.to_message()) for one in envelopes))
+
+    async def publish_raw(self, *messages: tuple[str, aio_pika.Message]) -> None:
+        connection = await connect(self.rabbitmq_url, "test")
+        async with connection:
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            exchange = await channel.get_exchange(EXCHANGE)
+            await asyncio.gather(*(exchange.publish(message, routing_key=key) for key, message in messages))
+
+    async def queue_length(self, name: str = "baker.inbox") -> int:
+        """Messages that wait, without those a consumer holds."""
+        connection = await connect(self.rabbitmq_url, "test")
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(name, passive=True)
+            return int(queue.declaration_result.message_count or 0)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[Consumer]:
+        """A consumer whose retries run while the block does; deliveries are handed to it, without a broker."""
+        consumer, stop, wake = Consumer(self.floor), asyncio.Event(), Wake()
+        running = asyncio.create_task(repeat("retries", stop, consumer.retrier.step, wake))
+        try:
+            yield consumer
+        finally:
+            stop.set()
+            await asyncio.wait_for(running, 20)
+
+    @asynccontextmanager
+    async def consuming(self) -> AsyncIterator[Consumer]:
+        """A consumer that runs while the block does."""
+        consumer, stop = Consumer(self.floor), asyncio.Event()
+        running = asyncio.create_task(consumer.run(stop))
+        try:
+            yield consumer
+        finally:
+            stop.set()
+            await asyncio.wait_for(running, 20)

@@ -1,0 +1,237 @@
+"""Gaps heal themselves from the source, and a source can tell its whole past again (spec 1.9, F-D12)."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import bakery
+import pytest
+from bakery import GrainMilled, SackChanged
+from kitchen import Bakery, eventually, milled
+
+from chassis.bus import Envelope, connect, declare
+from chassis.calls import OnBehalf
+from chassis.floor import Floor, open_floor
+from chassis.inbox import Consumer, join, rebuild, replay, restored
+from chassis.inbox.source import history, one_moment
+from chassis.jobs import run_job
+from chassis.settings import ServiceSettings
+from kernel.refusal import Forbidden, Invalid, NotFound
+from kernel.scope import Actor
+
+
+@dataclass
+class Mill:
+    """The mill's floor, with what it says and forgets."""
+
+    floor: Floor
+    admin_url: str
+
+    async def says(self, sack: UUID, numbers: range) -> list[Envelope]:
+        """Commit these events, and answer them as they will be published."""
+        for number in numbers:
+            async with self.floor.db.transaction(actor=Actor.job("test"), request_id="r") as tx:
+                await tx.run(
+                    """insert into sacks (id, version, weight) values ($1, $2::int, $2::int)
+                    on conflict (id) do update set version = excluded.version, weight = excluded.weight""",
+                    sack,
+                    number,
+                )
+                tx.emit(GrainMilled(sack_id=sack, number=number))
+        async with one_moment(self.floor.db) as db:
+            return await history(db, bakery.MILL, "sack", sack, 1)
+
+    async def forgets(self, sack: UUID, up_to: int) -> None:
+        """As if the archive had been pruned."""
+        connection = await asyncpg.connect(self.admin_url)
+        await connection.execute("delete from mill.outbox where aggregate_id = $1 and aggregate_seq <= $2", sack, up_to)
+        await connection.close()
+
+    async def archives(self) -> None:
+        """As if the relay had published everything."""
+        connection = await asyncpg.connect(self.admin_url)
+        await connection.execute(
+            "with gone as (delete from mill.outbox returning *) insert into mill.outbox_archive select * from gone"
+        )
+        await connection.close()
+
+    async def waiting(self) -> list[asyncpg.Record]:
+        async with self.floor.db.reader() as db:
+            return await db.fetch("select * from outbox order by id")
+
+
+@pytest.fixture
+def source(mill: Floor, bakery_url: str) -> Mill:
+    return Mill(mill, bakery_url)
+
+
+@pytest.fixture
+async def hungry(baker: Bakery, mill_url: str, settings_of: Callable[..., ServiceSettings]) -> AsyncIterator[Bakery]:
+    """A baker that knows where the mill is."""
+    async with open_floor(bakery.BAKER, settings_of(bakery.BAKER, mill_url=mill_url)) as floor:
+        yield Bakery(floor, baker.rabbitmq_url, baker.oven)
+
+
+async def test_a_gap_is_filled_from_the_archive_after_30_seconds_and_not_before(hungry: Bakery, source: Mill) -> None:
+    sack, consumer = uuid4(), Consumer(hungry.floor)
+    events = await source.says(sack, range(1, 8))
+    await source.archives()
+    await consumer.apply([*events[:2], *events[4:]])
+
+    await consumer.gaps.step()
+    assert await hungry.baked(sack) == [1, 2]
+
+    hungry.floor.clock.turn(timedelta(seconds=31))
+    await consumer.gaps.step()
+    assert await hungry.baked(sack) == [1, 2, 3, 4, 5, 6, 7]
+    assert await hungry.held() == []
+
+
+async def test_what_the_archive_no_longer_has_is_closed_by_a_baseline_with_an_audit_row(
+    hungry: Bakery, source: Mill
+) -> None:
+    sack, consumer = uuid4(), Consumer(hungry.floor)
+    events = await source.says(sack, range(1, 8))
+    await source.forgets(sack, 4)
+    await consumer.apply([*events[:2], *events[5:]])
+
+    hungry.floor.clock.turn(timedelta(seconds=31))
+    await consumer.gaps.step()
+
+    assert await hungry.baked(sack) == [1, 2, 5, 6, 7]
+    assert [row["version"] for row in await hungry.rows("select version from sack_views")] == [7]
+    assert await hungry.audited() == ["event.gap_closed"]
+
+
+async def test_a_source_that_is_away_is_asked_again(baker: Bakery) -> None:
+    sack, consumer = uuid4(), Consumer(baker.floor)
+    await consumer.apply([milled(sack, 1), milled(sack, 3)])
+    baker.floor.clock.turn(timedelta(seconds=31))
+
+    await consumer.gaps.step()
+
+    assert [row["seq"] for row in await baker.held()] == [3]
+    assert await baker.last_seq(sack) == 1
+
+
+async def test_the_nightly_look_at_the_tail_finds_a_lost_last_event(hungry: Bakery, source: Mill) -> None:
+    sack, unheard, consumer = uuid4(), uuid4(), Consumer(hungry.floor)
+    events = await source.says(sack, range(1, 5))
+    await source.says(unheard, range(1, 2))
+    await consumer.apply(events[:3])
+
+    hungry.floor.clock.turn(timedelta(minutes=1))
+    outcome = await run_job(hungry.floor, "check-event-tails")
+
+    assert outcome.succeeded
+    assert await hungry.baked(sack) == [1, 2, 3, 4]
+    assert await hungry.baked(unheard) == [1]
+
+
+async def test_only_services_that_hear_the_source_may_ask_it(hungry: Bakery, source: Mill) -> None:
+    asked = {"aggregate_type": "sack", "aggregate_id": uuid4(), "from": 1}
+    page = await hungry.floor.calls("mill").read("/internal/v1/events", params=asked, context=OnBehalf())
+    assert page == {"events": [], "more": False}
+    with pytest.raises(Invalid):
+        await hungry.floor.calls("mill").read("/internal/v1/events", params=asked | {"from": 0}, context=OnBehalf())
+
+    bakery_map = bakery.EVENT_MAP
+    assert all(listeners == {"baker"} for listeners in bakery_map.values())
+    stranger = source.floor._calls.to("mill", hungry.floor.settings.mill_url)
+    with pytest.raises(Forbidden):
+        await stranger.read("/internal/v1/events", params=asked, context=OnBehalf())
+
+
+async def test_a_service_that_joins_later_gets_the_whole_past(hungry: Bakery, source: Mill) -> None:
+    whole, pruned = uuid4(), uuid4()
+    await source.says(whole, range(1, 4))
+    events = await source.says(pruned, range(1, 6))
+    await source.archives()
+    await source.says(pruned, range(6, 7))
+    await _forget_archived(source, pruned, up_to=3)
+    await Consumer(hungry.floor).apply(events[4])
+
+    async with hungry.consuming():
+        sent = await join(source.floor, "baker")
+        await eventually(lambda: hungry.has_baked(6))
+
+    assert sent == 3 + 1 + 3
+    assert await hungry.baked(whole) == [1, 2, 3]
+    assert await hungry.baked(pruned) == [4, 5, 6]
+    assert [row["version"] for row in await hungry.rows("select version from sack_views")] == [6]
+
+
+async def _forget_archived(source: Mill, sack: UUID, *, up_to: int) -> None:
+    connection = await asyncpg.connect(source.admin_url)
+    await connection.execute(
+        "delete from mill.outbox_archive where aggregate_id = $1 and aggregate_seq <= $2", sack, up_to
+    )
+    await connection.close()
+
+
+async def test_a_replay_restores_a_projection_that_was_emptied(hungry: Bakery, source: Mill, bakery_url: str) -> None:
+    sacks = [uuid4(), uuid4()]
+    for sack in sacks:
+        await source.says(sack, range(1, 5))
+    async with hungry.consuming():
+        await replay(source.floor, "baker")
+        await eventually(lambda: hungry.has_baked(8))
+        connection = await asyncpg.connect(bakery_url)
+        await connection.execute("truncate baker.loaves, baker.inbox_stream")
+        await connection.close()
+        await replay(source.floor, "baker", ("sack", sacks[0]))
+        await eventually(lambda: hungry.has_baked(4))
+
+    assert await hungry.baked(sacks[0]) == [1, 2, 3, 4]
+
+
+async def test_nothing_is_sent_to_a_service_that_does_not_listen(source: Mill, rabbitmq_url: str) -> None:
+    with pytest.raises(Invalid):
+        await join(source.floor, "gateway")
+
+
+async def test_nothing_is_sent_to_a_queue_that_does_not_exist(source: Mill, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("contracts.event_map.event_map", lambda: {GrainMilled.topic: frozenset({"nobody"})})
+    with pytest.raises(NotFound):
+        await join(source.floor, "nobody")
+
+
+async def test_rebuild_says_every_snapshot_again_as_a_baseline(source: Mill) -> None:
+    sacks = sorted([uuid4() for _ in range(3)])
+    for sack in sacks:
+        await source.says(sack, range(1, 3))
+
+    assert await rebuild(source.floor) == 3
+
+    said = (await source.waiting())[-3:]
+    assert [(row["aggregate_id"], row["type"], row["baseline"], row["aggregate_seq"]) for row in said] == [
+        (sack, SackChanged.topic, True, 3) for sack in sacks
+    ]
+    assert [row["payload"]["version"] for row in said] == [2, 2, 2]
+
+
+async def test_a_restored_source_starts_a_new_epoch_that_opens_streams_by_baseline(
+    hungry: Bakery, source: Mill
+) -> None:
+    sack, consumer = uuid4(), Consumer(hungry.floor)
+    await consumer.apply([milled(sack, seq) for seq in range(1, 9)])
+    await source.says(sack, range(1, 6))
+
+    assert await restored(source.floor) == (2, 1)
+    await source.says(sack, range(60, 61))
+    async with one_moment(source.floor.db) as db:
+        events = await history(db, bakery.MILL, "sack", sack, 6)
+    await consumer.apply(events)
+
+    assert [(event.epoch, event.seq, event.baseline) for event in events] == [(2, 6, True), (2, 7, False)]
+    assert await hungry.last_seq(sack) == 7
+    assert (await hungry.baked(sack))[-1] == 60
+
+
+async def test_declaring_twice_is_harmless(baker: Bakery) -> None:
+    async with await connect(baker.rabbitmq_url, "test") as connection:
+        channel = await connection.channel()
+        await declare(channel, bakery.BAKER)
+        await declare(channel, bakery.BAKER)

@@ -1,0 +1,1 @@
+"""A made-up service with one table behind real doors, for the tests of the floor."""

@@ -1,0 +1,63 @@
+"""Bringing the local stack up for a person: what it says meanwhile, the admin's account, the addresses at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from packhouse.actors import PASSWORD, Admin
+from packhouse.processes import StackError
+from packhouse.stack import Stack
+
+ADMIN_EMAIL = "admin@packhouse.test"
+GATEWAY_PORT = 18_080
+
+
+def bring_up(root: Path, *, rate_limits: bool, console: Console) -> Stack:
+    """Start what is missing, leave it running, write `stack.json`. Doing it again changes nothing."""
+    if os.environ.get("PACKHOUSE_ENVIRONMENT") == "production":
+        raise StackError("`up` is for development; a production installation is described in docs/deploy.md")
+    started = time.monotonic()
+
+    def tell(what: str) -> None:
+        console.print(f"  {time.monotonic() - started:5.1f} s  {what}")
+
+    stack = Stack(
+        root, mode="development", rate_limits=rate_limits, gateway_port=GATEWAY_PORT, detached=True, tell=tell
+    )
+    stack.start()
+    stack.write_description(admin=asyncio.run(_admin(stack.gateway_url)))
+    return stack
+
+
+async def _admin(gateway: str) -> dict[str, str]:
+    """The account of the house, registered when it is not there yet."""
+    async with httpx.AsyncClient(base_url=gateway, timeout=30) as http:
+        admin = Admin(http, email=ADMIN_EMAIL)
+        registered = await admin.registers()
+        if registered.status != httpx.codes.CONFLICT:
+            registered.expect(201)
+    return {"email": ADMIN_EMAIL, "password": PASSWORD}
+
+
+def show(stack: Stack, console: Console) -> None:
+    """Addresses and process numbers of everything that runs."""
+    table = Table("part", "address", "pid", box=None, header_style="bold")
+    for server in stack.servers.all:
+        table.add_row(server.name, server.url, _pid(server))
+    for instance in stack.processes():
+        table.add_row(instance.name, instance.url, _pid(instance))
+    console.print(table)
+    console.print(f"logs in {stack.home.root / 'log'}, description in {stack.home.stack_file}")
+
+
+def _pid(part: object) -> str:
+    """A given server's process is none of ours."""
+    process = getattr(part, "process", None)
+    return str(process.pid) if process is not None else "given"

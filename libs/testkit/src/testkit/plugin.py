@@ -1,0 +1,52 @@
+"""What pytest loads: the servers of the session, one set for all its workers."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from packhouse.home import Home
+
+pytest.register_assert_rewrite("testkit.conformance", "testkit.world")
+
+from testkit.servers import TestServers, close_home, open_home  # noqa: E402  after its sibling modules are registered
+
+_HOME = pytest.StashKey[Home]()
+_WORKER = "PYTEST_XDIST_WORKER"
+_WORKERS = "PYTEST_XDIST_WORKER_COUNT"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The controller makes the folder before its workers start, so that they share what is started in it."""
+    session.config.stash[_HOME] = open_home()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    home = config.stash.get(_HOME, None)
+    if home is not None and _WORKER not in os.environ:
+        close_home(home)
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> TestServers:
+    """All of them, each started by the first test that uses it."""
+    worker = int(os.environ.get(_WORKER, "gw0").removeprefix("gw"))
+    workers = int(os.environ.get(_WORKERS, "1"))
+    return TestServers(pytestconfig.stash[_HOME], worker=worker, workers=workers)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers: TestServers) -> str:
+    return servers.postgres_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: TestServers) -> str:
+    return servers.redis_url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(servers: TestServers) -> str:
+    return servers.rabbitmq_url

@@ -1,0 +1,1 @@
+"""Doors, by who is asking."""

@@ -1,0 +1,31 @@
+"""Events heard: each is one sentence about what it does here."""
+
+from catalog.domain.stock import ReservationReason
+from catalog.usecases.reservations import abort, confirm, release
+from catalog.usecases.stores import keep_store
+from chassis.db import Tx
+from contracts.identity import StoreChanged
+from contracts.orders import CheckoutAborted, OrderCreated, OrderDecided
+
+
+async def keep_store_view(tx: Tx, event: StoreChanged) -> None:
+    """A store's standing shows or hides its products."""
+    await keep_store(tx, event, epoch=tx.cause.epoch if tx.cause else None)
+
+
+async def confirm_holds(tx: Tx, event: OrderCreated) -> None:
+    """An order exists: what was held for its lines stays theirs until the order ends."""
+    wanted = [item.line_id for item in event.items if item.status != "rejected"]
+    if wanted:
+        await confirm(tx, event.checkout_group_id, event.order_id, wanted)
+
+
+async def release_rejected(tx: Tx, event: OrderDecided) -> None:
+    """A vendor rejected lines: their stock can be sold again."""
+    if event.rejected_line_ids:
+        await release(tx, event.checkout_group_id, event.rejected_line_ids, ReservationReason.DECIDED)
+
+
+async def abort_checkout(tx: Tx, event: CheckoutAborted) -> None:
+    """A checkout will never commit: what it holds is free, and a reserve that comes later is refused."""
+    await abort(tx, event.checkout_id)

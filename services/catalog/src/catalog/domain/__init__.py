@@ -1,0 +1,1 @@
+"""Rules of goods, prices and stock: values in, values out."""

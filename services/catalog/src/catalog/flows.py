@@ -1,0 +1,135 @@
+"""What needs a question to another service between two looks at the database.
+
+A projection may be trusted for "yes". Before a "no" its owner is asked once; the answer is kept, and decides (spec 1.9).
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from catalog.clients.identity import IdentityClient
+from catalog.domain.standing import Standing, is_doubtful
+from catalog.queries import market
+from catalog.queries.listing import Filters, Paging, SortName
+from catalog.queries.quotes import Goods, goods, standings
+from catalog.queries.quoting import quote_answer
+from catalog.usecases.reservations import Reserved, reserve
+from catalog.usecases.stores import keep_store
+from chassis.calls import CallContext
+from chassis.db import Database
+from contracts.catalog import QuoteAnswer, QuoteRequest, ReserveCommand
+from kernel.page import Page
+from kernel.refusal import NotFound, StateConflict
+from kernel.scope import Actor, StoreScope
+
+QUESTIONS_AT_ONCE = 8
+
+
+class Standings:
+    """Asks identity about stores, and keeps what it says."""
+
+    def __init__(self, db: Database, identity: IdentityClient, context: CallContext) -> None:
+        self.db = db
+        self.identity = identity
+        self.context = context
+        self._slots = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+
+    async def ask(self, store_ids: Collection[UUID]) -> None:
+        """One question for each store, and one transaction for each answer, so that no two stores are locked together."""
+        await asyncio.gather(*(self._ask(store_id) for store_id in store_ids))
+
+    async def _ask(self, store_id: UUID) -> None:
+        async with self._slots:
+            store = await self.identity.store(store_id, self.context)
+            if store is not None:
+                opened = self.db.transaction(actor=Actor.service("catalog"), request_id=self.context.request_id)
+                async with opened as tx:
+                    await keep_store(tx, store)
+
+
+async def browse(
+    ask: Standings, scope: StoreScope, *, state: str, sort: SortName, filters: Filters, paging: Paging
+) -> Page[str]:
+    """A page of the market. `state` must be the buyer's own."""
+    page, home = await _browse(ask.db, scope, state=state, sort=sort, filters=filters, paging=paging)
+    if not page.rows and home is None:
+        await ask.ask([scope.store_id])
+        page, home = await _browse(ask.db, scope, state=state, sort=sort, filters=filters, paging=paging)
+    if not page.rows and home != state:
+        raise StateConflict("state_mismatch", "the state is not the store's own")
+    return page
+
+
+async def _browse(
+    db: Database, scope: StoreScope, *, state: str, sort: SortName, filters: Filters, paging: Paging
+) -> tuple[Page[str], str | None]:
+    """The page, and the store's state where it matters: rows are found only in the store's own state."""
+    async with db.reader() as reader:
+        page = await market.browse(reader, scope, state=state, sort=sort, filters=filters, paging=paging)
+        if page.rows:
+            return page, state
+        return page, await market.state_of(reader, scope.store_id)
+
+
+async def product(ask: Standings, scope: StoreScope, product_id: UUID) -> str:
+    """One product of the market as JSON text; 404 for whatever this store may not see."""
+    async with ask.db.reader() as reader:
+        found = await market.product(reader, scope, product_id)
+        if found is None and await market.state_of(reader, scope.store_id) is not None:
+            raise NotFound
+    if found is None:
+        await ask.ask([scope.store_id])
+        async with ask.db.reader() as reader:
+            found = await market.product(reader, scope, product_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def quote(ask: Standings, request: QuoteRequest) -> QuoteAnswer:
+    """Prices of a cart; stores nothing."""
+    known, stores = await _look(ask.db, request)
+    missing = [item.product_id for item in request.items if item.product_id not in known]
+    if missing:
+        raise NotFound
+    doubtful = _doubtful(request, known, stores)
+    if doubtful:
+        await ask.ask(doubtful)
+        known, stores = await _look(ask.db, request)
+    return quote_answer(request, known, stores)
+
+
+async def _look(db: Database, request: QuoteRequest) -> tuple[dict[UUID, Goods], dict[UUID, Standing]]:
+    vendors = {item.vendor_store_id for item in request.items}
+    async with db.reader() as reader:
+        known = await goods(reader, [item.product_id for item in request.items])
+        return known, await standings(reader, sorted({request.buyer_store_id, *vendors}))
+
+
+def _doubtful(request: QuoteRequest, known: dict[UUID, Goods], stores: dict[UUID, Standing]) -> Sequence[UUID]:
+    """Vendors that would be refused, and the buyer's own store when it is not known."""
+    sellers = {known[item.product_id]["store_id"] for item in request.items} & {
+        i.vendor_store_id for i in request.items
+    }
+    sellers.discard(request.buyer_store_id)
+    doubtful = {store_id for store_id in sellers if is_doubtful(stores.get(store_id))}
+    if request.buyer_store_id not in stores:
+        doubtful.add(request.buyer_store_id)
+    return sorted(doubtful)
+
+
+async def reserve_checkout(ask: Standings, command: ReserveCommand, *, actor: Actor) -> str:
+    """Decide every line of a checkout, once, and answer the decision as JSON text."""
+    decided = await _reserve(ask, command, actor, asked=())
+    if decided.answer is None:
+        await ask.ask(decided.doubted)
+        everyone = {line.vendor_store_id for line in command.lines}
+        decided = await _reserve(ask, command, actor, asked=everyone)
+    if decided.answer is None:
+        raise RuntimeError("a reserve that doubts nobody was not decided")
+    return decided.answer
+
+
+async def _reserve(ask: Standings, command: ReserveCommand, actor: Actor, *, asked: Collection[UUID]) -> Reserved:
+    async with ask.db.transaction(actor=actor, request_id=ask.context.request_id) as tx:
+        return await reserve(tx, command, asked=asked)

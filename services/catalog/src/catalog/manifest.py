@@ -1,0 +1,36 @@
+"""The table of contents of catalog."""
+
+from datetime import timedelta
+
+from catalog import commands, consumers, jobs
+from catalog.api import browse, internal, inventory, vendor
+from catalog.clients.identity import HttpIdentity, IdentityClient
+from catalog.clients.orders import HttpOrders, OrdersClient
+from catalog.queries.vendor import product_snapshots
+from catalog.repo.tables import METADATA
+from catalog.settings import Settings
+from chassis.manifest import Command, Job, Service
+from contracts.catalog import ProductChanged
+from contracts.identity import StoreChanged
+from contracts.orders import CheckoutAborted, OrderCreated, OrderDecided
+
+SERVICE = Service(
+    name="catalog",
+    settings=Settings,
+    metadata=METADATA,
+    routers=(browse.router, vendor.router, inventory.router, internal.router),
+    emits={ProductChanged},
+    consumes={
+        StoreChanged: consumers.keep_store_view,
+        OrderCreated: consumers.confirm_holds,
+        OrderDecided: consumers.release_rejected,
+        CheckoutAborted: consumers.abort_checkout,
+    },
+    jobs={"sweep-reservations": Job(every=timedelta(minutes=1), run=jobs.sweep_reservations)},
+    clients={
+        IdentityClient: lambda floor: HttpIdentity(floor.calls("identity")),
+        OrdersClient: lambda floor: HttpOrders(floor.calls("orders")),
+    },
+    snapshots={ProductChanged: product_snapshots},
+    commands={"stock": Command(help="stock reconcile: prove that counters equal their rows", run=commands.stock)},
+)

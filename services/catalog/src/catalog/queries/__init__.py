@@ -1,0 +1,1 @@
+"""Reads for screens: PostgreSQL builds the JSON, nothing here builds objects."""

@@ -1,0 +1,1 @@
+"""Tables and named statements. Nothing outside this package knows a table."""

@@ -1,0 +1,1 @@
+"""Load, decide, apply, emit. Every function takes an open transaction and never a client."""

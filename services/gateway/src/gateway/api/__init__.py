@@ -1,0 +1,1 @@
+"""The gateway's face: the chain of checks, and the few routes it answers itself."""

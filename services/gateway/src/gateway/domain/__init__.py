@@ -1,0 +1,1 @@
+"""Paths, routes, guards and headers: values in, values out."""

@@ -1,0 +1,8 @@
+"""The gateway: no tables and no events, one edge."""
+
+from chassis.manifest import Service
+from gateway.api.assembly import edge, open_upstreams
+from gateway.clients.upstreams import Upstreams
+from gateway.settings import Settings
+
+SERVICE = Service(name="gateway", settings=Settings, clients={Upstreams: open_upstreams}, edge=edge)

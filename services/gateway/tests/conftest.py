@@ -1,0 +1,36 @@
+"""A gateway with a service and an identity behind it that a test can command; see `gateway_house`."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+sys.path.append(str(Path(__file__).parent))
+
+from gateway_house import House, opened
+
+
+@pytest.fixture
+async def house(tmp_path: Path, redis_url: str) -> AsyncIterator[House]:
+    """Limits are off; catalog and identity are there, orders is not part of this installation."""
+    async with opened(tmp_path, redis_url) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def shared_house(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> AsyncIterator[House]:
+    """One for a whole module of tests that leave no trace in it."""
+    async with opened(tmp_path_factory.mktemp("house"), redis_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def limited_house(tmp_path: Path, redis_url: str) -> AsyncIterator[House]:
+    redis = Redis.from_url(redis_url, protocol=2)
+    for key in await redis.keys("pf:rl:*"):
+        await redis.delete(key)
+    await redis.aclose()
+    async with opened(tmp_path, redis_url, rate_limits=True, rate_user_per_minute=50, rate_ip_per_minute=80) as made:
+        yield made

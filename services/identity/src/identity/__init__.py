@@ -1,0 +1,1 @@
+"""identity: users, sessions, stores, memberships and their standing."""

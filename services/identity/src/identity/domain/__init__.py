@@ -1,0 +1,1 @@
+"""Values in, values out: names, standing, tokens. Nothing here knows a database or a clock."""

@@ -1,0 +1,1 @@
+"""Tables and named queries; nothing above this package sees a row."""

@@ -1,0 +1,215 @@
+"""Refresh, reuse, revocation, and the copies that the gateway reads (spec 1.6; F-A2, F-A3)."""
+
+import asyncio
+from datetime import timedelta
+from itertools import permutations
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from chassis.jobs import run_job
+from contracts.identity import SESSION_KEY, SecurityAlert, SessionState
+from identity.clients.hot_copies import HotCopies
+from people import PASSWORD, Person, a_store, an_admin, directly, grants
+from testkit.world import World
+
+
+async def _audited(world: World, action: str) -> int:
+    async with world.db.reader() as db:
+        return int(await db.fetchval("select count(*) from audit_logs where action = $1", action))
+
+
+async def test_parallel_refresh_rotates_once(world: World) -> None:
+    sam = await a_store(world)
+    before = sam.claims
+    presented = sam.refresh_token
+    twins = [Person(world, sam.email, token=sam.token, refresh_token=presented) for _ in range(10)]
+    answers = await asyncio.gather(*(twin.refreshes(presented) for twin in twins))
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert len({answer.json()["data"]["refresh_token"] for answer in answers}) == 1
+    assert len({twin.claims.jti for twin in twins} - {before.jti}) == 1
+    async with world.db.reader() as db:
+        assert await db.fetchval("select generation from session_families where id = $1", before.sid) == 2
+    assert (await twins[0].refreshes()).status_code == 200
+
+
+@pytest.mark.parametrize("how", ["later", "from elsewhere", "an older one"])
+async def test_refresh_reuse_revokes_family(world: World, how: str) -> None:
+    sam = await a_store(world)
+    stolen = sam.refresh_token
+    await sam.refreshes()
+    thief = Person(world, sam.email, token=sam.token)
+    if how == "later":
+        world.clock.turn(timedelta(seconds=11))
+    if how == "from elsewhere":
+        thief.ip = "198.51.100.1"
+    if how == "an older one":
+        await sam.refreshes()
+    answer = await thief.refreshes(stolen)
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (401, "session_revoked")
+    copy = await sam.hot_copy()
+    assert copy is not None
+    assert copy.revoked
+    assert (await sam.refreshes()).status_code == 401
+    (alert,) = world.emitted(SecurityAlert)
+    assert (alert.user_id, alert.kind) == (sam.claims.user_id, "refresh_reuse")
+    assert await _audited(world, "auth.refresh_reuse") == 1
+
+
+async def test_a_token_that_nobody_knows_changes_nothing(world: World) -> None:
+    sam, kim = await a_store(world), await a_store(world)
+    assert (await sam.refreshes("x" * 43)).status_code == 401
+    assert (await sam.refreshes(kim.refresh_token)).status_code == 401
+    assert (await sam.refreshes()).status_code == 200
+    assert (await kim.refreshes()).status_code == 200
+
+
+async def test_refresh_needs_a_bearer_that_was_good_once(world: World) -> None:
+    sam = await a_store(world)
+    world.clock.turn(timedelta(minutes=20))
+    token = sam.token
+    assert (await sam.refreshes()).status_code == 200, "an expired bearer is enough"
+    for bad, reason in ((None, "token_missing"), (f"{token}x", "token_invalid"), ("a.b.c", "token_invalid")):
+        sam.token = bad
+        answer = await sam.refreshes()
+        assert (answer.status_code, answer.json()["error"]["reason"]) == (401, reason)
+        assert (await sam.logs_out()).status_code == 401
+
+
+async def test_refresh_rereads_role(world: World) -> None:
+    sam = await a_store(world)
+    await directly(world, "update store_memberships set role = 'viewer' where user_id = $1", sam.claims.user_id)
+    await sam.refreshes()
+    assert sam.claims.role == "viewer"
+    await directly(world, "update store_memberships set status = 'removed' where user_id = $1", sam.claims.user_id)
+    assert (await sam.refreshes()).status_code == 401
+    assert (await sam.logs_in()).status_code == 401, "neither a store nor a system role is left"
+
+
+async def test_after_a_switch_the_former_token_is_refused_without_ending_the_session(world: World) -> None:
+    sam = await a_store(world)
+    former = sam.refresh_token
+    await sam.does("POST", "/api/v1/auth/switch-store", {"store_id": str(sam.claims.store_id)})
+    present = sam.refresh_token
+    assert (await sam.refreshes(former)).status_code == 401
+    assert (await sam.refreshes(present)).status_code == 200
+
+
+async def test_sessions_end_by_idleness_and_by_age(world: World) -> None:
+    sam = await a_store(world)
+    for _ in range(4):
+        world.clock.turn(timedelta(days=20))
+        assert (await sam.refreshes()).status_code == 200
+    world.clock.turn(timedelta(days=11))
+    assert (await sam.refreshes()).status_code == 401, "91 days old"
+    kim = await a_store(world)
+    world.clock.turn(timedelta(days=31))
+    assert (await kim.refreshes()).status_code == 401, "idle for 31 days"
+    assert await kim.state() is None
+
+
+async def test_flushing_redis_signs_nobody_out(world: World) -> None:
+    sam, kim = await a_store(world), await a_store(world)
+    await kim.logs_out()
+    await world.floor.redis.flushdb()
+    state = await sam.state()
+    assert state is not None
+    assert await sam.hot_copy() == state, "the answer fills the copy again"
+    assert await kim.state() is None
+
+
+async def test_a_change_of_standing_reaches_every_session_of_the_store(world: World) -> None:
+    admin, sam = await an_admin(world), await a_store(world)
+    elsewhere = Person(world, sam.email)
+    await elsewhere.logs_in()
+    assert (await grants(admin, sam.claims.store_id)).status_code == 200
+    for person in (sam, elsewhere):
+        copy = await person.hot_copy()
+        assert copy is not None
+        assert (copy.kyc_status, copy.ask) == ("verified", False)
+    await grants(admin, sam.claims.store_id, kyc_override=None, subscription_override=None)
+    copy = await elsewhere.hot_copy()
+    assert copy is not None
+    assert copy.kyc_status == "pending_verification"
+
+
+async def test_a_crash_between_mark_and_write_leaves_a_question_and_no_stale_yes(world: World) -> None:
+    sam = await a_store(world)
+    copies = world.floor.client(HotCopies)
+    assert await copies.mark([sam.sid], "a change that dies") == {sam.sid}
+    copy = await sam.hot_copy()
+    assert copy is not None
+    assert copy.ask
+    await sam.state()
+    copy = await sam.hot_copy()
+    assert copy is not None
+    assert copy.ask, "an answer given before the commit must not turn into a trusted copy"
+    await copies.write([copy.model_copy(update={"ask": False})], "a change that dies")
+    copy = await sam.hot_copy()
+    assert copy is not None
+    assert not copy.ask
+
+
+def _state(sid: str, generation: int, version: int, *, revoked: bool = False) -> SessionState:
+    return SessionState.model_validate(
+        {"sid": sid, "user_id": sid, "jti": f"{generation}", "generation": generation,
+         "membership_version": version, "revoked": revoked}
+    )  # fmt: skip
+
+
+async def test_in_whatever_order_states_arrive_the_newest_stays(world: World) -> None:
+    copies = world.floor.client(HotCopies)
+    for order in permutations(range(4)):
+        sid = str(uuid4())
+        states = [_state(sid, 1, 1), _state(sid, 1, 2), _state(sid, 2, 2), _state(sid, 2, 2, revoked=True)]
+        for number in order:
+            await copies.write([states[number]])
+        text = await world.floor.redis.get(SESSION_KEY.format(sid=sid))
+        assert SessionState.model_validate_json(text) == states[3], order
+        assert 0 < await world.floor.redis.ttl(SESSION_KEY.format(sid=sid)) <= 300
+
+
+@pytest.fixture
+async def unreachable() -> HotCopies:
+    return HotCopies(Redis.from_url("redis://127.0.0.1:9/0", socket_connect_timeout=0.2))
+
+
+async def test_while_redis_is_away_log_out_is_recorded_but_not_vouched_for(
+    world: World, unreachable: HotCopies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sam = await a_store(world)
+    reachable = world.floor.client(HotCopies)
+    with monkeypatch.context() as cut:
+        cut.setattr(reachable, "_mark", unreachable._mark)
+        cut.setattr(reachable, "_write", unreachable._write)
+        answer = await sam.logs_out()
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert await sam.state() is None, "identity's word is final at once"
+        copy = await sam.hot_copy()
+        assert copy is not None
+        assert not copy.revoked, "the cut is what this test is about"
+        assert (await run_job(world.floor, "pay-hot-copies")).succeeded
+    await run_job(world.floor, "pay-hot-copies")
+    copy = await sam.hot_copy()
+    assert copy is not None
+    assert copy.revoked
+    async with world.db.reader() as db:
+        assert await db.fetchval("select count(*) from session_copies_owed") == 0
+    assert (await sam.logs_out()).status_code == 200
+
+
+async def test_while_redis_is_away_people_come_in_and_stay_in(
+    world: World, unreachable: HotCopies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sam = await a_store(world)
+    reachable = world.floor.client(HotCopies)
+    monkeypatch.setattr(reachable, "_mark", unreachable._mark)
+    monkeypatch.setattr(reachable, "_write", unreachable._write)
+    assert (await sam.logs_in(PASSWORD)).status_code == 200
+    assert (await sam.refreshes()).status_code == 200
+    switched = await sam.does("POST", "/api/v1/auth/switch-store", {"store_id": str(sam.claims.store_id)})
+    assert switched.status_code == 200
+    state = await sam.state()
+    assert state is not None
+    assert state.jti == sam.claims.jti

@@ -1,0 +1,1 @@
+"""The outside systems of orders, each with a fake twin that passes the same tests."""

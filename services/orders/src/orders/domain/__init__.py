@@ -1,0 +1,1 @@
+"""Rules of carts, checkouts and orders: values in, values out."""

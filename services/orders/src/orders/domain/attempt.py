@@ -1,0 +1,78 @@
+"""A checkout on its way: all that is needed to finish it without the client and without the cart (spec 12.6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from contracts.catalog import ReserveAnswer, ReserveCommand, ReservedLine, ReserveLine
+from kernel.refusal import Conflict, Refusal, StateConflict
+from kernel.scope import Actor
+from orders.domain.checkout import VendorPart, refusal_lines
+
+CLAIM = timedelta(seconds=20)
+"""How long one process may work on an attempt before another may take it over."""
+
+ABORTED_AFTER = timedelta(minutes=10)
+"""Age at which the completer stops trying."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """`id` becomes the group's id; `scope` names the client's idempotency record; `request` is its validated body."""
+
+    id: UUID
+    buyer_store_id: UUID
+    buyer_state: str
+    cart_id: UUID | None
+    request: dict[str, Any]
+    actor: Actor
+    scope: dict[str, Any]
+    parts: tuple[VendorPart, ...]
+    claim_token: UUID
+
+    @property
+    def line_ids(self) -> list[UUID]:
+        """The lines that catalog is asked to reserve."""
+        return [line.id for part in self.parts for line in part.pending]
+
+    @property
+    def command(self) -> ReserveCommand:
+        """The one question to catalog; a repeat is the same question."""
+        return ReserveCommand(
+            checkout_id=self.id,
+            buyer_store_id=self.buyer_store_id,
+            buyer_state=self.buyer_state,
+            lines=[
+                ReserveLine(
+                    line_id=line.id, product_id=line.product_id, vendor_store_id=part.vendor_store_id, qty=line.qty
+                )
+                for part in self.parts
+                for line in part.pending
+            ],
+        )
+
+
+def nothing_reservable(parts: Sequence[VendorPart], refused: Sequence[ReservedLine] = ()) -> Conflict:
+    """No line of the cart can be had; the cart stays as it is."""
+    reasons = {line.line_id: (str(line.reason), line.available_qty) for line in refused}
+    return Conflict(
+        "nothing_reservable", "no line of the cart can be reserved", details={"lines": refusal_lines(parts, reasons)}
+    )
+
+
+def attempt_aborted() -> Conflict:
+    """The attempt was given up meanwhile; a new checkout of the cart is free to start."""
+    return Conflict("attempt_aborted", "this checkout was given up before it could finish")
+
+
+def refusal_for(attempt: Attempt, answer: ReserveAnswer) -> Refusal | None:
+    """Why the checkout cannot go on after catalog's answer; None when at least one line was reserved."""
+    if answer.outcome == "aborted":
+        return attempt_aborted()
+    if answer.outcome == "violated":
+        return StateConflict.quantity([violation.model_dump(mode="json") for violation in answer.violations])
+    if not any(line.reserved for line in answer.lines):
+        return nothing_reservable(attempt.parts, answer.lines)
+    return None

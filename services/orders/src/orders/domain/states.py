@@ -1,0 +1,136 @@
+"""Every state a cart, attempt, order or line can be in, and the one table of moves between them (spec 5.1, 5.2)."""
+
+from enum import StrEnum
+
+from kernel.machine import Machine
+
+
+class CartStatus(StrEnum):
+    ACTIVE = "active"
+    CONVERTED = "converted"
+
+
+class ItemStatus(StrEnum):
+    OK = "ok"
+    NOT_AVAILABLE = "not_available"
+    INVALID = "invalid"
+
+
+class GroupStatus(StrEnum):
+    OK = "ok"
+    INVALID = "invalid"
+
+
+class AttemptState(StrEnum):
+    RESERVING = "reserving"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+
+
+class PaymentMethod(StrEnum):
+    CASH = "cash"
+    ACH = "ach"
+
+
+class PaymentStatus(StrEnum):
+    """Shown beside the order's status, never as one."""
+
+    UNPAID = "unpaid"
+    PENDING = "pending"
+    SETTLED = "settled"
+    PAID = "paid"
+    FAILED = "failed"
+    REJECTED = "rejected"
+
+
+class Currency(StrEnum):
+    USD = "USD"
+    BTC = "BTC"
+    ETH = "ETH"
+
+
+class OrderStatus(StrEnum):
+    """`hold` is the one "ready for pickup" state."""
+
+    CREATED_PENDING = "created_pending"
+    ACCEPTED = "accepted"
+    PARTIALLY_ACCEPTED = "partially_accepted"
+    REJECTED = "rejected"
+    FULFILLED = "fulfilled"
+    HOLD = "hold"
+    IN_TRANSIT = "in_transit"
+    DELIVERED = "delivered"
+    CLOSED = "closed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+class LineStatus(StrEnum):
+    """`hold` exists on the wire and is unused."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    FULFILLED = "fulfilled"
+    HOLD = "hold"
+
+
+class RefundStatus(StrEnum):
+    NONE = "none"
+    PARTIAL = "partial"
+    FULL = "full"
+
+
+class FulfillmentStatus(StrEnum):
+    PENDING = "pending"
+    PARTIAL = "partial"
+    FULFILLED = "fulfilled"
+
+
+class ShippingStatus(StrEnum):
+    PENDING = "pending"
+    DISPATCHED = "dispatched"
+    IN_TRANSIT = "in_transit"
+    DELIVERED = "delivered"
+
+
+ACTIONABLE = (OrderStatus.CREATED_PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_ACCEPTED)
+"""What waits for the vendor: the default "needs action" list, and the states in which lines can be decided."""
+
+
+def _order_moves() -> dict[tuple[OrderStatus, str], OrderStatus]:
+    """Spec 5.2 as data. `accept_partly` and `reject_last_line` are what accept and reject of lines amount to."""
+    status = OrderStatus
+    moves = {
+        (status.CREATED_PENDING, "decide_line"): status.CREATED_PENDING,
+        (status.CREATED_PENDING, "accept"): status.ACCEPTED,
+        (status.CREATED_PENDING, "accept_partly"): status.PARTIALLY_ACCEPTED,
+        (status.CREATED_PENDING, "reject"): status.REJECTED,
+        (status.CREATED_PENDING, "reject_last_line"): status.REJECTED,
+        (status.CREATED_PENDING, "expire"): status.EXPIRED,
+        (status.ACCEPTED, "reject_line"): status.PARTIALLY_ACCEPTED,
+        (status.ACCEPTED, "reject_last_line"): status.REJECTED,
+        (status.ACCEPTED, "fulfill"): status.FULFILLED,
+        (status.PARTIALLY_ACCEPTED, "reject_line"): status.PARTIALLY_ACCEPTED,
+        (status.PARTIALLY_ACCEPTED, "reject_last_line"): status.REJECTED,
+        (status.PARTIALLY_ACCEPTED, "fulfill"): status.FULFILLED,
+        (status.FULFILLED, "pack"): status.HOLD,
+        (status.HOLD, "pick_up"): status.IN_TRANSIT,
+        (status.IN_TRANSIT, "deliver"): status.DELIVERED,
+        (status.DELIVERED, "close"): status.CLOSED,
+        (status.IN_TRANSIT, "cancel_by_admin"): status.CANCELED,
+    }
+    for open_status in (*ACTIONABLE, status.FULFILLED, status.HOLD):
+        moves[open_status, "cancel"] = status.CANCELED
+        moves[open_status, "cancel_by_admin"] = status.CANCELED
+    return moves
+
+
+ORDER_MACHINE: Machine[OrderStatus] = Machine(_order_moves())
+
+ATTEMPT_MACHINE: Machine[AttemptState] = Machine(
+    {
+        (AttemptState.RESERVING, "commit"): AttemptState.COMMITTED,
+        (AttemptState.RESERVING, "abort"): AttemptState.ABORTED,
+    }
+)

@@ -1,0 +1,148 @@
+"""Checkout, the saga that must never lie (spec 12.6): several transactions with calls to catalog between them.
+
+Whatever is killed, an attempt ends committed or aborted: a flow that dies leaves a claim that lapses, and the next who
+takes it (the client's retry, or the completer) goes on with the same ids. The answer belongs to the idempotency record
+named by the attempt, so that the client reads it whoever finished.
+"""
+
+from typing import Any
+
+from chassis import idempotency
+from chassis.answer import Answer, refused, reply
+from chassis.calls import CallContext
+from chassis.db import CommitUnknown, Database
+from chassis.failpoints import failpoint
+from chassis.idempotency import Scope
+from chassis.web import WEEK, Call
+from contracts.catalog import QuoteAnswer, QuoteItem, QuoteRequest, ReserveAnswer
+from kernel.refusal import Conflict, Forbidden, NotFound, Refusal, Unavailable
+from kernel.scope import Actor, StoreScope
+from orders.clients.catalog import CatalogClient
+from orders.clients.identity import IdentityClient
+from orders.domain.attempt import Attempt, attempt_aborted, refusal_for
+from orders.repo.attempts import LapsedAttempt
+from orders.usecases import attempts, checkouts, views
+
+
+async def quote(
+    catalog: CatalogClient, scope: StoreScope, items: list[QuoteItem], *, context: CallContext
+) -> QuoteAnswer:
+    """Prices for a cart, from catalog; nothing is kept."""
+    return await catalog.quote(QuoteRequest(buyer_store_id=scope.store_id, items=items), context=context)
+
+
+async def check_out(call: Call, request: dict[str, Any]) -> Answer:
+    """The answer of POST /checkout; `request` is the validated body as JSON values.
+
+    Raises a `Refusal` when no attempt may be opened, and `Unavailable` when catalog gives no answer: then the outcome
+    is unknown to the client, and the completer or a retry with the same key finds it.
+    """
+    if call.claim is None:
+        raise RuntimeError("a checkout needs an idempotency key")
+    try:
+        attempt = await _open(call, request, call.claim.scope)
+    except attempts.UnknownBuyerError:
+        await _learn_store(call.db, call.client(IdentityClient), call.scope, call)
+        attempt = await _open(call, request, call.claim.scope)
+    answer = await finish(call.db, call.client(CatalogClient), attempt, context=call)
+    call.claim.finished = True
+    return answer
+
+
+async def complete(db: Database, catalog: CatalogClient, lapsed: LapsedAttempt, *, context: CallContext) -> None:
+    """Ends an attempt whose process died: as a retry would, without the client; one older than 10 min is aborted."""
+    if lapsed.too_old:
+        await _abort_lapsed(db, lapsed, context)
+        return
+    async with db.transaction(actor=_COMPLETER, request_id=context.request_id) as tx:
+        attempt = await attempts.take_claim(tx, lapsed.id)
+    if attempt is not None:
+        await finish(db, catalog, attempt, context=context)
+
+
+async def finish(db: Database, catalog: CatalogClient, attempt: Attempt, *, context: CallContext) -> Answer:
+    """From a claimed attempt to its one answer, which is stored with the effect."""
+    decided = await _reserved(db, catalog, attempt, context)
+    refusal = refusal_for(attempt, decided)
+    try:
+        if refusal is None:
+            answer = await _commit(db, attempt, decided, context)
+        else:
+            answer = await _give_up(db, attempt, refusal, context)
+    except CommitUnknown:
+        return await _answer_there(db, attempt)
+    return answer or await _answer_there(db, attempt)
+
+
+_COMPLETER = Actor.job("complete-checkouts")
+
+
+async def _open(call: Call, request: dict[str, Any], scope: Scope) -> Attempt:
+    async with call.step() as tx:
+        attempt = await attempts.open_attempt(tx, call.scope, request, scope.to_dict())
+        await failpoint("orders.attempt.before_commit")
+    await failpoint("orders.attempt.after_commit")
+    return attempt
+
+
+async def _reserved(db: Database, catalog: CatalogClient, attempt: Attempt, context: CallContext) -> ReserveAnswer:
+    await failpoint("orders.reserve.before_call")
+    try:
+        decided = await catalog.reserve(attempt.command, context=context)
+    except Refusal as error:
+        async with db.transaction(actor=attempt.actor, request_id=context.request_id) as tx:
+            await attempts.let_go(tx, attempt)
+        raise Unavailable("catalog") from error
+    await failpoint("orders.reserve.after_answer")
+    return decided
+
+
+async def _commit(db: Database, attempt: Attempt, decided: ReserveAnswer, context: CallContext) -> Answer | None:
+    """None when the attempt had ended before."""
+    async with db.transaction(actor=attempt.actor, request_id=context.request_id) as tx:
+        checkout = await checkouts.commit_checkout(tx, attempt, decided)
+        if checkout is None:
+            return None
+        answer = reply(checkout, status=201)
+        await idempotency.write_done(tx, Scope.from_dict(attempt.scope), answer, keep=WEEK)
+        await failpoint("orders.checkout.before_commit")
+    await failpoint("orders.checkout.after_commit")
+    return answer
+
+
+async def _give_up(db: Database, attempt: Attempt, refusal: Refusal, context: CallContext) -> Answer | None:
+    """The refusal, stored with the abort; None when the attempt had ended before."""
+    async with db.transaction(actor=attempt.actor, request_id=context.request_id) as tx:
+        if not await attempts.abort(tx, attempt.id, refusal.reason or refusal.code):
+            return None
+        answer = refused(refusal, context.request_id)
+        await idempotency.write_done(tx, Scope.from_dict(attempt.scope), answer, keep=WEEK)
+        await failpoint("orders.abort.before_commit")
+    await failpoint("orders.abort.after_commit")
+    return answer
+
+
+async def _abort_lapsed(db: Database, lapsed: LapsedAttempt, context: CallContext) -> None:
+    async with db.transaction(actor=_COMPLETER, request_id=context.request_id) as tx:
+        await attempts.abort(tx, lapsed.id, "too_old", lapsed_only=True)
+        await failpoint("orders.abort.before_commit")
+    await failpoint("orders.abort.after_commit")
+
+
+async def _answer_there(db: Database, attempt: Attempt) -> Answer:
+    """What another process made of this attempt; raises `Conflict` when it was given up without an answer."""
+    try:
+        stored = await idempotency.present(db, Scope.from_dict(attempt.scope))
+    except Conflict:
+        raise attempt_aborted() from None
+    return stored.replayed()
+
+
+async def _learn_store(db: Database, identity: IdentityClient, scope: StoreScope, context: CallContext) -> None:
+    """Asks identity for a store that no event has told of yet (spec 1.9)."""
+    try:
+        store = await identity.store(scope.store_id, context=context)
+    except NotFound:
+        raise Forbidden("not_verified") from None
+    async with db.transaction(actor=Actor.service("orders"), request_id=context.request_id) as tx:
+        await views.keep_store(tx, store)

@@ -1,0 +1,1 @@
+"""Reads for screens: JSON that PostgreSQL builds, each for one store."""

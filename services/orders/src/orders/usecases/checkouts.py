@@ -1,0 +1,74 @@
+"""The commit of a checkout: one transaction that makes the orders (spec 12.6, step 5)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from chassis.db import Tx
+from chassis.ids import new_id
+from contracts.catalog import ReserveAnswer
+from orders.domain.attempt import Attempt
+from orders.domain.checkout import SettledPart, Settlement, settle
+from orders.domain.facts import checkout_converted, order_changed, order_created
+from orders.domain.order import VendorOrder
+from orders.domain.receipt import Checkout, receipt
+from orders.domain.states import PaymentMethod
+from orders.repo import orders
+
+
+async def commit_checkout(tx: Tx, attempt: Attempt, decided: ReserveAnswer) -> Checkout | None:
+    """One order per vendor with an ok item, the cart converted, every fact told.
+
+    None when the attempt had ended already; then nothing was written.
+    """
+    settlement = _settled(attempt, decided)
+    drafts = [_draft(attempt, part, tx.now) for part in settlement.parts]
+    placed = await orders.commit_checkout(tx, attempt, drafts)
+    if not placed:
+        return None
+    _tell(tx, attempt, placed)
+    return receipt(attempt.id, attempt.request, placed, settlement.rejected)
+
+
+def _settled(attempt: Attempt, decided: ReserveAnswer) -> Settlement:
+    shipping = attempt.request["shipping_line"]
+    return settle(
+        attempt.parts,
+        {line.line_id: str(line.reason) for line in decided.lines if not line.reserved},
+        tip_cents=attempt.request["tip_cents"],
+        shipping_cents=shipping["price_cents"] if shipping else 0,
+    )
+
+
+def _draft(attempt: Attempt, part: SettledPart, now: datetime) -> VendorOrder:
+    shipping: dict[str, Any] | None = attempt.request["shipping_line"]
+    return VendorOrder(
+        id=new_id(),
+        cart_id=attempt.cart_id,
+        checkout_group_id=attempt.id,
+        buyer_store_id=attempt.buyer_store_id,
+        vendor_store_id=part.vendor_store_id,
+        status=part.status,
+        payment_method=PaymentMethod(attempt.request["payment_method"]),
+        amounts=part.amounts,
+        balance_due_cents=part.amounts.total_cents,
+        shipping_address=attempt.request["shipping_address"],
+        shipping_line=shipping and {**shipping, "price_cents": part.amounts.shipping_cents},
+        warnings=part.warnings,
+        created_at=now,
+        updated_at=now,
+        lines=part.lines,
+    )
+
+
+def _tell(tx: Tx, attempt: Attempt, placed: Sequence[VendorOrder]) -> None:
+    for order in placed:
+        tx.emit(order_created(order))
+        tx.emit(order_changed(order))
+    tx.emit(checkout_converted(placed, attempt.request, tx.now))
+    tx.audit(
+        "checkout.committed",
+        "checkout",
+        attempt.id,
+        {"orders": [str(order.id) for order in placed], "total_cents": sum(o.amounts.total_cents for o in placed)},
+    )

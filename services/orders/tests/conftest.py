@@ -1,0 +1,166 @@
+"""A market in one process: orders with a fake catalog, shoppers and vendors who speak the words of the product."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from testkit.world import World
+
+from chassis import failpoints
+from chassis.ids import new_id
+from chassis.jobs import JobOutcome, run_job
+from contracts.identity import StoreChanged
+from contracts.values import Address
+from kernel.scope import Kyc, Role, StoreType
+from orders.clients.catalog import CatalogClient
+from orders.clients.fake_catalog import FakeCatalog, FakeProduct, FakeVendor
+from orders.clients.identity import FakeIdentity, IdentityClient
+from orders.manifest import SERVICE
+from testkit.servers import TestServers
+
+ADDRESS = {
+    "line1": "1 Main St",
+    "line2": None,
+    "city": "Tulsa",
+    "state": "OK",
+    "postal_code": "74101",
+    "country": "US",
+    "lat": None,
+    "lng": None,
+}
+
+
+def store_snapshot(store_id: UUID, name: str, kind: StoreType, version: int = 1) -> StoreChanged:
+    now = datetime.now(UTC)
+    return StoreChanged(
+        store_id=store_id,
+        version=version,
+        type=kind,
+        company_name=name,
+        kyc_status=Kyc.VERIFIED,
+        owner_user_id=uuid4(),
+        address=Address(**ADDRESS),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+@dataclass
+class Member:
+    """A user of one store."""
+
+    world: World
+    store_id: UUID = field(default_factory=new_id)
+    store_type: StoreType = StoreType.BUYER
+    role: Role = Role.OWNER
+    kyc_status: Kyc = Kyc.VERIFIED
+
+    def __post_init__(self) -> None:
+        self.caller = self.world.caller(
+            user_id=uuid4(),
+            store_id=self.store_id,
+            store_type=self.store_type,
+            role=self.role,
+            kyc_status=self.kyc_status,
+        )
+
+    async def fills_cart(self, wanted: Mapping[UUID, tuple[UUID, int]], **fields: Any) -> httpx.Response:
+        """`wanted` maps product ids to (vendor, quantity)."""
+        items = [
+            {"product_id": str(product), "vendor_store_id": str(vendor), "quantity": quantity}
+            for product, (vendor, quantity) in wanted.items()
+        ]
+        return await self.caller.post("/api/v1/cart", {"items": items, **fields}, key=str(uuid4()))
+
+    async def wants(self, *wanted: tuple[FakeProduct, int]) -> dict[str, Any]:
+        """The cart with these products, as it was quoted."""
+        answer = await self.fills_cart({product.id: (product.vendor.id, quantity) for product, quantity in wanted})
+        assert answer.status_code == 200, answer.text
+        cart: dict[str, Any] = answer.json()["data"]
+        return cart
+
+    async def checks_out(self, cart_id: str, key: str | None = None, **fields: Any) -> httpx.Response:
+        body = {"cart_id": cart_id, "shipping_address": ADDRESS, "payment_method": "cash", **fields}
+        return await self.caller.post("/api/v1/checkout", body, key=key or str(uuid4()))
+
+    async def buys(self, *wanted: tuple[FakeProduct, int], **fields: Any) -> dict[str, Any]:
+        cart = await self.wants(*wanted)
+        answer = await self.checks_out(cart["id"], **fields)
+        assert answer.status_code == 201, answer.text
+        checkout: dict[str, Any] = answer.json()["data"]
+        return checkout
+
+    async def decides(self, order_id: str, decision: str, key: str | None = None, **fields: Any) -> httpx.Response:
+        path = f"/api/v1/vendor/orders/{order_id}/decision"
+        return await self.caller.post(path, {"decision": decision, **fields}, key=key or str(uuid4()))
+
+
+@dataclass
+class Market:
+    """The service, and everybody around it."""
+
+    world: World
+    catalog: FakeCatalog
+    identity: FakeIdentity
+
+    def member(self, **changes: Any) -> Member:
+        """A member of a store that identity knows, and orders has not heard of."""
+        member = Member(self.world, **changes)
+        kind = member.store_type
+        self.identity.stores[member.store_id] = store_snapshot(member.store_id, f"Store {kind.value}", kind)
+        return member
+
+    def vendor(self, name: str = "Grower") -> FakeVendor:
+        return FakeVendor(name=name)
+
+    def seller(self, vendor: FakeVendor, role: Role = Role.OWNER) -> Member:
+        return self.member(store_id=vendor.id, store_type=StoreType.VENDOR, role=role)
+
+    def product(self, vendor: FakeVendor, **changes: Any) -> FakeProduct:
+        return self.catalog.add(
+            FakeProduct(vendor=vendor, **{"title": "Flower", "price_cents": 1500, "available": 1000, **changes})
+        )
+
+    async def completer_runs(self) -> JobOutcome:
+        return await run_job(self.world.floor, "complete-checkouts")
+
+    async def attempts(self) -> list[str]:
+        async with self.world.db.reader() as db:
+            return [row["state"] for row in await db.fetch("select state from checkout_attempts order by created_at")]
+
+    async def order_count(self) -> int:
+        async with self.world.db.reader() as db:
+            count: int = await db.fetchval("select count(*) from vendor_orders")
+            return count
+
+    async def resolves(self, checkout_id: UUID | str) -> dict[str, Any]:
+        catalog = self.world.service_caller("catalog")
+        answer = await catalog.post(f"/internal/v1/checkouts/{checkout_id}/resolve")
+        assert answer.status_code == 200, answer.text
+        resolved: dict[str, Any] = answer.json()["data"]
+        return resolved
+
+
+@asynccontextmanager
+async def opened(servers: TestServers, catalog: FakeCatalog) -> AsyncIterator[Market]:
+    identity = FakeIdentity()
+    clients = {CatalogClient: catalog, IdentityClient: identity}
+    async with World.open(SERVICE, servers, clients=clients) as world:
+        yield Market(world, catalog, identity)
+
+
+@pytest.fixture
+async def market(servers: TestServers) -> AsyncIterator[Market]:
+    async with opened(servers, FakeCatalog()) as market:
+        yield market
+    failpoints.arm("")
+
+
+@pytest.fixture
+def buyer(market: Market) -> Member:
+    return market.member()

@@ -1,0 +1,112 @@
+"""Each server or service may go away during trade: the others answer as documented and nothing is lost (acceptance 6)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+import redis.asyncio
+from markets import Market, at_rest, books_balance
+
+from packhouse.actors import Buyer, Reply
+from packhouse.eventually import eventually
+from packhouse.stack import Stack
+
+ANSWERS_WITHIN = 5.0
+SHORT_OUTAGE = 10.0
+LONG_OUTAGE = 60.0
+
+
+@asynccontextmanager
+async def trade_going_on(market: Market, sku: str) -> AsyncIterator[list[Reply]]:
+    """Both buyers fill carts and check out, over and over; yields the answers of the checkouts as they come."""
+    answers: list[Reply] = []
+    over = asyncio.Event()
+
+    async def trades(buyer: Buyer) -> None:
+        while not over.is_set():
+            cart = await buyer.fills_cart({market.line(sku): 1})
+            answers.append(await buyer.checks_out(cart.data["id"]) if cart.ok else cart)
+            await asyncio.sleep(0.05)
+
+    working = [asyncio.create_task(trades(buyer)) for buyer in market.buyers]
+    try:
+        yield answers
+    finally:
+        over.set()
+        await asyncio.gather(*working)
+
+
+async def test_redis_flushed_during_trade_signs_nobody_out_and_loses_nothing(
+    stack: Stack, market: Market, database: asyncpg.Connection
+) -> None:
+    await market.lists(market.vendors[0], "FLUSH", units=10_000)
+    store = redis.asyncio.from_url(stack.servers.redis.url, protocol=2)
+
+    async with trade_going_on(market, "FLUSH") as answers:
+        for _ in range(5):
+            await asyncio.sleep(0.5)
+            await store.flushall()
+        await asyncio.sleep(0.5)
+    await store.aclose()
+
+    assert len(answers) > 10
+    assert {answer.status for answer in answers} == {201}
+    await eventually(lambda: at_rest(database), within=30)
+    await books_balance(database)
+
+
+@pytest.mark.parametrize(
+    "outage", [SHORT_OUTAGE, pytest.param(LONG_OUTAGE, marks=[pytest.mark.long, pytest.mark.timeout(240)])]
+)
+async def test_checkouts_go_on_while_the_broker_is_down_and_every_event_arrives_after(
+    stack: Stack, market: Market, database: asyncpg.Connection, outage: float
+) -> None:
+    await market.lists(market.vendors[0], "BROKER", units=100_000)
+
+    async with trade_going_on(market, "BROKER") as answers:
+        await asyncio.to_thread(stack.servers.rabbitmq.kill)
+        before = len(answers)
+        await asyncio.sleep(outage)
+        during = answers[before:]
+        await asyncio.to_thread(stack.servers.rabbitmq.start)
+
+    assert len(during) > 10
+    assert {answer.status for answer in answers} == {201}
+    await eventually(lambda: at_rest(database), within=60)
+    orders = await database.fetchval(
+        "select count(*) from orders.vendor_orders where vendor_store_id = $1::uuid", market.vendors[0].store_id
+    )
+    assert orders == len(answers)
+    await books_balance(database)
+
+
+async def test_without_catalog_browse_and_checkout_answer_503_and_the_rest_works(
+    stack: Stack, market: Market, database: asyncpg.Connection
+) -> None:
+    await market.lists(market.vendors[0], "AWAY", units=10)
+    buyer = market.buyers[0]
+    cart = await market.filled_cart(buyer, {"AWAY": 2})
+
+    stack.process("catalog").kill()
+    try:
+        for ask in (buyer.get("/api/v1/products", state="OK"), buyer.checks_out(cart, key="away")):
+            began = time.monotonic()
+            answer = await ask
+            assert (answer.status, answer.error["code"]) == (503, "DEPENDENCY_ERROR")
+            assert "Retry-After" in answer.headers
+            assert time.monotonic() - began < ANSWERS_WITHIN
+        assert (await buyer.get("/api/v1/cart")).status == 200
+        assert (await buyer.get("/api/v1/orders")).status == 200
+        assert (await buyer.get("/api/v1/stores/me")).status == 200
+    finally:
+        stack.restart("catalog")
+
+    async def finished() -> bool:
+        return (await buyer.checks_out(cart, key="away")).status == 201
+
+    await eventually(finished, within=60, every=0.5)
+    await eventually(lambda: at_rest(database), within=60)
+    await books_balance(database)
