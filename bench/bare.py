@@ -1,6 +1,5 @@
 """Starts and stops the floors: bare processes on free ports, beside the stack that is measured."""
 
-import asyncio
 import json
 import os
 import socket
@@ -8,8 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Self
 
 START_SECONDS = 20
 NGINX = """
@@ -54,19 +54,19 @@ def _wait_for(port: int) -> None:
     raise TimeoutError(f"nothing listens on {port}")
 
 
-def uvicorn(application: str, environment: Mapping[str, str] | None = None) -> "contextmanager[str]":
+def uvicorn(application: str, environment: Mapping[str, str] | None = None) -> AbstractContextManager[str]:
     """One bare application under uvicorn, with the same event loop and parser as the house."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--log-level", "error"]
     return started([*command, "--loop", "uvloop", "--http", "httptools", "--no-access-log"], port, environment)
 
 
-def proxy(upstream: str) -> "contextmanager[str]":
+def proxy(upstream: str) -> AbstractContextManager[str]:
     port = free_port()
     return started([sys.executable, "-m", "bench.floors.proxy", str(port), upstream], port)
 
 
-def nginx(upstream: str, folder: Path) -> "contextmanager[str]":
+def nginx(upstream: str, folder: Path) -> AbstractContextManager[str]:
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "nginx.conf"
@@ -77,12 +77,13 @@ def nginx(upstream: str, folder: Path) -> "contextmanager[str]":
 class BareTrade:
     """The bare chain: proxy, orders and catalog, over the database of the stack."""
 
-    def __init__(self, database: str, folder: Path) -> None:
+    def __init__(self, database: str, folder: Path, reads: Mapping[str, object]) -> None:
         self.database = database
         self.reads = folder / "reads.json"
+        self.reads.write_text(json.dumps(reads))
         self._open = ExitStack()
 
-    def __enter__(self) -> "BareTrade":
+    def __enter__(self) -> Self:
         environment = {"BENCH_DATABASE": self.database, "BENCH_READS": str(self.reads)}
         self.catalog = self._open.enter_context(uvicorn("bench.floors.trade:catalog", environment))
         orders = uvicorn("bench.floors.trade:orders", {**environment, "BENCH_CATALOG": self.catalog})
@@ -93,15 +94,3 @@ class BareTrade:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-
-    def write_reads(self, reads: Mapping[str, object]) -> None:
-        """The SQL texts and arguments that the bare catalog answers."""
-        self.reads.parent.mkdir(parents=True, exist_ok=True)
-        self.reads.write_text(json.dumps(reads))
-
-
-async def quietly(command: list[str]) -> str:
-    """What a command printed."""
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await process.communicate()
-    return output.decode()

@@ -12,6 +12,9 @@ SCHEMA = """
 drop schema if exists bare_loop cascade; create schema bare_loop;
 create table bare_loop.said (id uuid primary key, at double precision not null);
 create table bare_loop.heard (id uuid primary key);
+create function bare_loop.tell() returns trigger language plpgsql as
+$$ begin perform pg_notify('bare_applied', new.id::text); return new; end $$;
+create trigger told after insert on bare_loop.heard for each row execute function bare_loop.tell();
 """
 
 
@@ -36,16 +39,21 @@ async def published(url: str, *, messages: int, in_flight: int = 50) -> float:
 
 
 async def commit_to_applied(database: str, url: str, *, events: int, every: float) -> Sequence[float]:
-    """Seconds from the commit of a row to the commit of its effect, at one event each `every` seconds."""
-    writer, listener, applier = [await asyncpg.connect(database) for _ in range(3)]
+    """Seconds from the commit of a row to the commit of its effect, at one event each `every` seconds.
+
+    The effect is seen by NOTIFY, as it is for the house.
+    """
+    writer, listener, applier, watcher = [await asyncpg.connect(database) for _ in range(4)]
     await writer.execute(SCHEMA)
     connection = await aio_pika.connect(url)
     channel = await connection.channel(publisher_confirms=True)
+    await channel.set_qos(prefetch_count=1)
     queue = await channel.declare_queue("bench.loop", durable=True, arguments={"x-queue-type": "quorum"})
     committed: dict[str, float] = {}
     applied: dict[str, float] = {}
     waiting: asyncio.Queue[str] = asyncio.Queue()
     await listener.add_listener("bare_loop", lambda *told: waiting.put_nowait(told[3]))
+    await watcher.add_listener("bare_applied", lambda *told: applied.setdefault(told[3], time.perf_counter()))
 
     async def publish() -> None:
         while True:
@@ -56,7 +64,6 @@ async def commit_to_applied(database: str, url: str, *, events: int, every: floa
     async def consume(message: aio_pika.abc.AbstractIncomingMessage) -> None:
         async with applier.transaction():
             await applier.execute("insert into bare_loop.heard values ($1)", message.body.decode())
-        applied[message.body.decode()] = time.perf_counter()
         await message.ack()
 
     publisher = asyncio.create_task(publish())
@@ -72,6 +79,6 @@ async def commit_to_applied(database: str, url: str, *, events: int, every: floa
     publisher.cancel()
     await queue.delete(if_empty=False, if_unused=False)
     await connection.close()
-    for open_connection in (writer, listener, applier):
+    for open_connection in (writer, listener, applier, watcher):
         await open_connection.close()
     return [applied[said] - committed[said] for said in committed if said in applied]

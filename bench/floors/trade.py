@@ -1,8 +1,8 @@
 """A bare two-service trade: FastAPI and asyncpg, a schema of its own, no keys, no events handled, no tokens.
 
-`orders` writes an attempt, calls `catalog` once to take stock of all lines, and writes group, orders, lines and one outbox
-row per order: the same number of transactions and calls as the real checkout. `catalog` also answers reads by running
-the SQL text and arguments it was started with, so that browse and detail are compared over the same query.
+`orders` writes an attempt, calls `catalog` once to take stock of all lines, and writes group, orders, lines and one
+outbox row per order: the same number of transactions and calls as the real checkout. `catalog` also answers reads by
+running the SQL texts and arguments in the file BENCH_READS, so that reads are compared over the same query.
 Usage: uvicorn bench.floors.trade:catalog (or :orders), with BENCH_DATABASE, BENCH_CATALOG and BENCH_READS.
 """
 
@@ -20,7 +20,8 @@ from fastapi import FastAPI, Request, Response
 
 SCHEMA = """
 drop schema if exists bare cascade; create schema bare;
-create table bare.stock (id uuid primary key, available bigint check (available >= 0), reserved bigint not null default 0);
+create table bare.stock (
+  id uuid primary key, available bigint check (available >= 0), reserved bigint not null default 0);
 create table bare.reservations (id uuid primary key, checkout uuid not null, product uuid not null, qty int not null);
 create table bare.attempts (id uuid primary key, body jsonb not null, state text not null);
 create table bare.groups (id uuid primary key, tip bigint not null);
@@ -44,16 +45,20 @@ COMMIT = """
 with done as (update bare.attempts set state = 'committed' where id = $1 and state = 'reserving'),
 made as (insert into bare.groups values ($1, 0)),
 sold as (insert into bare.orders select o, $1, o, 100 from unnest($2::uuid[]) o),
-listed as (insert into bare.lines select l, o, p, q from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::int[]) t(l, o, p, q))
+listed as (
+  insert into bare.lines
+  select l, o, p, q from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::int[]) t(l, o, p, q))
 insert into bare.outbox (body) select jsonb_build_object('order', o, 'lines', $7::jsonb) from unnest($2::uuid[]) o
 """
 
 
 @asynccontextmanager
 async def _pool(app: FastAPI) -> AsyncIterator[None]:
-    app.state.pool = await asyncpg.create_pool(os.environ["BENCH_DATABASE"], min_size=6, max_size=6)
+    app.state.pool = await asyncpg.create_pool(
+        os.environ["BENCH_DATABASE"], min_size=6, max_size=6, server_settings={"search_path": "catalog,public"}
+    )
     app.state.http = aiohttp.ClientSession()
-    app.state.reads = json.loads(Path(os.environ["BENCH_READS"]).read_text()) if "BENCH_READS" in os.environ else {}
+    app.state.reads = json.loads(Path(os.environ["BENCH_READS"]).read_text())  # noqa: ASYNC240  once, at the start
     yield
     await app.state.http.close()
     await app.state.pool.close()
@@ -65,11 +70,12 @@ orders = FastAPI(lifespan=_pool)
 
 @catalog.get("/read/{name}")
 async def read(name: str, request: Request) -> Response:
-    """The JSON text that the named query builds."""
+    """The JSON texts that the named query builds, in the last column of its rows."""
     query = request.app.state.reads[name]
     async with request.app.state.pool.acquire() as connection:
-        text = await connection.fetchval(query["sql"], *(_value(kind, value) for kind, value in query["args"]))
-    return Response(b'{"data":' + text.encode() + b"}", media_type="application/json")
+        rows = await connection.fetch(query["sql"], *(_value(kind, value) for kind, value in query["args"]))
+    items = b",".join(row[-1].encode() for row in rows)
+    return Response(b'{"data":[' + items + b"]}", media_type="application/json")
 
 
 @catalog.post("/reserve")

@@ -7,7 +7,7 @@ import http_sf
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
 
-from chassis.limits import KEY_PREFIX, Exhausted, Limits, Policy, fields
+from chassis.limits import KEY_PREFIX, Exhausted, Limits, OwnWindows, Policy, fields
 
 SECRET = "a long and quite random text for the tests"
 FIVE = Policy("five", 5, 60)
@@ -83,13 +83,44 @@ async def test_without_redis_the_process_keeps_the_same_limits() -> None:
     assert await admitted(limits, Policy("leased", 100, 60, lease=10), "ann", 200) == 100
 
 
+async def test_a_redis_that_goes_away_in_the_middle_opens_no_second_window(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(redis, secret=SECRET)
+    assert await admitted(limits, FIVE, "ann", 3) == 3
+    monkeypatch.setattr(redis.connection_pool, "get_connection", _refuse)
+    assert await admitted(limits, FIVE, "ann", 10) == 2
+
+
+def test_the_own_window_slides() -> None:
+    windows, ten = OwnWindows(), Policy("ten", 10, 60)
+
+    def admitted_at(now: float, tries: int) -> int:
+        return sum(windows.use(ten, "ann", 1, now).allowed for _ in range(tries))
+
+    assert admitted_at(1000, 4) == 4
+    assert admitted_at(1030, 15) == 6
+    told = windows.use(ten, "ann", 1, 1030)
+    assert (told.allowed, told.remaining, told.reset_seconds) == (False, 0, 31)
+    assert admitted_at(1030 + told.reset_seconds, 15) == 4
+    assert admitted_at(1200, 15) == 10
+
+
+async def test_what_redis_refuses_does_not_count_in_the_process(redis: Redis) -> None:
+    limits, other = Limits(redis, secret=SECRET), Limits(redis, secret=SECRET)
+    assert await admitted(other, FIVE, "ann", 5) == 5
+    assert await admitted(limits, FIVE, "ann", 5) == 0
+    await redis.delete(f"{KEY_PREFIX}:{limits.key(FIVE, 'ann')}")
+    assert await admitted(limits, FIVE, "ann", 6) == 5
+
+
 async def test_redis_counts_again_when_it_is_back(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(redis, secret=SECRET)
     monkeypatch.setattr(redis.connection_pool, "get_connection", _refuse)
     assert (await limits.take(FIVE, "ann")).allowed
     monkeypatch.undo()
     monkeypatch.setattr(limits, "_away_until", 0.0)
-    assert await admitted(limits, FIVE, "ann", 6) == 5
+    assert await admitted(limits, FIVE, "ann", 6) == 4, "one was used meanwhile"
     assert await redis.keys(f"{KEY_PREFIX}:*")
 
 

@@ -1,4 +1,4 @@
-"""A market in the test process: catalog alone, with stores that identity would tell of and a cart that orders would send."""
+"""A market in the test process: catalog alone, with stores as identity tells of them and carts as orders sends them."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import redirect_stdout
@@ -11,17 +11,18 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from prometheus_client import REGISTRY
-from testkit.world import World
 
 from catalog.clients.identity import FakeIdentity, IdentityClient
 from catalog.clients.orders import FakeOrders, OrdersClient
 from catalog.commands import stock
 from catalog.manifest import SERVICE
-from chassis.jobs import run_job
+from chassis.inbox import Consumer
+from contracts.event import Event
 from contracts.identity import StoreChanged
 from contracts.orders import CheckoutAborted, CreatedItem, OrderCreated, OrderDecided
 from contracts.values import Address, LineState, Place
 from kernel.scope import Kyc, Role, StoreType
+from testkit.world import World
 
 
 def product_body(**changes: Any) -> dict[str, Any]:
@@ -75,6 +76,10 @@ class Store:
     async def sets_stock(self, product: dict[str, Any], available_qty: int, **more: Any) -> httpx.Response:
         body = {"available_qty": available_qty, **more}
         return await self.owner.put(f"/api/v1/inventory/{product['id']}", body, key=str(uuid4()))
+
+    async def reads(self, path: str, **query: Any) -> httpx.Response:
+        response: httpx.Response = await self.owner.get(path, params=query)
+        return response
 
     async def browses(self, **query: Any) -> httpx.Response:
         return await self.owner.get("/api/v1/products", params={"state": "OK", **query})
@@ -222,9 +227,14 @@ class Market:
         ]
         return Checkout(self, buyer, lines)
 
+    async def hears_at_once(self, *events: Event) -> None:
+        """Events that the inbox applies in one transaction, as it does when it lags."""
+        envelopes = [self.world._envelope(event, None, baseline=False) for event in events]
+        await Consumer(self.world.floor).apply(envelopes)
+
     async def sweep(self) -> None:
         """The sweeper's minute has come."""
-        outcome = await run_job(self.world.floor, "sweep-reservations")
+        outcome = await self.world.runs("sweep-reservations")
         assert outcome.succeeded
         assert outcome.items_failed == 0
 
@@ -273,7 +283,6 @@ def _product_body() -> Any:
 @pytest.fixture
 async def market(servers: Any) -> AsyncIterator[Market]:
     identity, resolver = FakeIdentity(), FakeOrders()
-    clients = {IdentityClient: lambda _: identity, OrdersClient: lambda _: resolver}
-    world = await World.open(SERVICE, servers, clients=clients)
-    yield Market(world, identity, resolver)
-    await world.close()
+    clients = {IdentityClient: identity, OrdersClient: resolver}
+    async with World.open(SERVICE, servers, clients=clients) as world:
+        yield Market(world, identity, resolver)

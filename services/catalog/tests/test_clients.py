@@ -57,7 +57,9 @@ class Other:
 
     def _answer(self, data: Any) -> web.Response:
         if self.away:
-            return web.json_response({"error": {"code": "DEPENDENCY_ERROR", "message": "x", "request_id": "r"}}, status=503)
+            return web.json_response(
+                {"error": {"code": "DEPENDENCY_ERROR", "message": "x", "request_id": "r"}}, status=503
+            )
         if data is None:
             return web.json_response({"error": {"code": "NOT_FOUND", "message": "x", "request_id": "r"}}, status=404)
         return web.json_response({"data": data})
@@ -91,25 +93,27 @@ async def twins(request: pytest.FixtureRequest) -> AsyncIterator[Twins]:
     await site.start()
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
     calls = Calls("catalog", SigningKey.generate())
-    yield Twins(HttpOrders(calls.to("orders", address)), HttpIdentity(calls.to("identity", address)), checkout_id, [other])
+    yield Twins(
+        HttpOrders(calls.to("orders", address)), HttpIdentity(calls.to("identity", address)), checkout_id, [other]
+    )
     await calls.close()
     await runner.cleanup()
 
 
-async def test_a_committed_checkout_is_told_with_the_orders_of_its_lines(twins):
+async def test_a_committed_checkout_is_told_with_the_orders_of_its_lines(twins: Any) -> None:
     assert await twins.orders.resolve(twins.checkout_id, OnBehalf()) == COMMITTED
 
 
-async def test_an_unknown_checkout_is_aborted(twins):
+async def test_an_unknown_checkout_is_aborted(twins: Any) -> None:
     assert (await twins.orders.resolve(uuid4(), OnBehalf())).outcome == "aborted"
 
 
-async def test_a_store_is_told_as_it_is_and_an_unknown_one_as_none(twins):
+async def test_a_store_is_told_as_it_is_and_an_unknown_one_as_none(twins: Any) -> None:
     assert await twins.identity.store(STORE.store_id, OnBehalf()) == STORE
     assert await twins.identity.store(uuid4(), OnBehalf()) is None
 
 
-async def test_a_service_that_is_away_is_unavailable(twins):
+async def test_a_service_that_is_away_is_unavailable(twins: Any) -> None:
     twins.go_away()
 
     with pytest.raises(Unavailable):

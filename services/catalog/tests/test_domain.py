@@ -1,6 +1,7 @@
 """Rules of goods, prices and stock, without a database."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -23,7 +24,7 @@ def offer(**changes: object) -> Offer:
     return Offer(**{**usual, **changes})
 
 
-def ask(offered: Offer, quantity: int, vendor: UUID = VENDOR):
+def ask(offered: Offer, quantity: int, vendor: UUID = VENDOR) -> Any:
     return quoted(offered, vendor_store_id=vendor, buyer_store_id=BUYER, quantity=quantity)
 
 
@@ -38,21 +39,21 @@ def ask(offered: Offer, quantity: int, vendor: UUID = VENDOR):
         (0, 3, TIERS, (0, 0, 0)),
     ],
 )
-def test_the_examples_of_the_spec_come_out_to_the_cent(price, quantity, tiers, expected):
+def test_the_examples_of_the_spec_come_out_to_the_cent(price: Any, quantity: Any, tiers: Any, expected: Any) -> None:
     line = priced(price, quantity, tiers)
 
     assert (line.subtotal_cents, line.discount_cents, line.total_cents) == expected
 
 
 @given(st.integers(0, 10**6), st.integers(1, 10**4), st.decimals(0, 100, places=4))
-def test_no_line_is_discounted_below_zero_or_above_its_subtotal(price, quantity, percent):
+def test_no_line_is_discounted_below_zero_or_above_its_subtotal(price: Any, quantity: Any, percent: Any) -> None:
     line = priced(price, quantity, [Tier(1, percent)])
 
     assert 0 <= line.discount_cents <= line.subtotal_cents
     assert line.total_cents + line.discount_cents == line.subtotal_cents
 
 
-def test_quantity_is_raised_to_the_minimum_and_lowered_to_the_maximum_with_a_warning():
+def test_quantity_is_raised_to_the_minimum_and_lowered_to_the_maximum_with_a_warning() -> None:
     raised = ask(offer(moq=5), 2)
     lowered = ask(offer(max_qty=10), 60)
 
@@ -72,7 +73,9 @@ def test_quantity_is_raised_to_the_minimum_and_lowered_to_the_maximum_with_a_war
         ({"obstacle": "vendor_suspended"}, VENDOR, "invalid", "vendor_invalid"),
     ],
 )
-def test_an_item_that_cannot_be_had_costs_nothing_and_says_why(changes, vendor, status, warning):
+def test_an_item_that_cannot_be_had_costs_nothing_and_says_why(
+    changes: Any, vendor: Any, status: Any, warning: Any
+) -> None:
     result = ask(offer(**changes), 4, vendor)
 
     assert (result.status, result.warnings[-1].type, result.price.total_cents) == (status, warning, 0)
@@ -90,7 +93,7 @@ def test_an_item_that_cannot_be_had_costs_nothing_and_says_why(changes, vendor, 
         ({"store_id": BUYER}, "vendor_invalid"),
     ],
 )
-def test_a_vendor_is_refused_for_the_reason_a_cart_tells(changes, expected):
+def test_a_vendor_is_refused_for_the_reason_a_cart_tells(changes: Any, expected: Any) -> None:
     usual = {
         "store_id": VENDOR,
         "name": "V",
@@ -103,13 +106,13 @@ def test_a_vendor_is_refused_for_the_reason_a_cart_tells(changes, expected):
     assert obstacle_to_sell(Standing(**{**usual, **changes}), buyer_store_id=BUYER, buyer_state="OK") == expected
 
 
-def test_one_bad_item_does_not_make_its_vendor_invalid_but_all_bad_ones_do():
+def test_one_bad_item_does_not_make_its_vendor_invalid_but_all_bad_ones_do() -> None:
     assert group_status(["ok", "invalid"], None)[0] == "ok"
     assert group_status(["not_available"], None)[0] == "ok"
     assert group_status(["invalid", "invalid"], None)[0] == "invalid"
 
 
-def test_body_html_is_sanitised():
+def test_body_html_is_sanitised() -> None:
     dirty = (
         '<p onclick="x()">Hi <script>steal()</script><a href="javascript:x()">a</a><b>bold</b><img src=x onerror=y></p>'
     )
@@ -120,21 +123,21 @@ def test_body_html_is_sanitised():
     assert not any(bad in clean for bad in ("script", "onclick", "javascript", "onerror", "img"))
 
 
-def test_a_cap_below_the_minimum_order_is_refused_and_zero_means_no_cap():
+def test_a_cap_below_the_minimum_order_is_refused_and_zero_means_no_cap() -> None:
     require_max_qty_fits_moq(5, 0)
     require_max_qty_fits_moq(5, 5)
     with pytest.raises(Invalid):
         require_max_qty_fits_moq(5, 4)
 
 
-def test_an_active_product_needs_a_picture_once_pictures_are_required():
+def test_an_active_product_needs_a_picture_once_pictures_are_required() -> None:
     require_pictures_for_active(is_active=True, pictures=0, pictures_required=False)
     with pytest.raises(StateConflict):
         require_pictures_for_active(is_active=True, pictures=0, pictures_required=True)
 
 
 class StockIsConserved(RuleBasedStateMachine):
-    """available + reserved + consumed = what was put in, after any sequence, each step delivered twice and in any order."""
+    """available + reserved + consumed = what was put in, after any sequence, each step twice and in any order."""
 
     lines = Bundle("lines")
 

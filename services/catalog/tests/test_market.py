@@ -2,20 +2,20 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
-
-from kernel.scope import Kyc, Role, StoreType
+from kernel.scope import Kyc, StoreType
 
 
-async def titles(store, **query):
+async def titles(store: Any, **query: Any) -> Any:
     response = await store.browses(sort="title", **query)
     assert response.status_code == 200, response.text
     return [product["title"] for product in response.json()["data"]["products"]]
 
 
-async def test_a_buyer_finds_the_goods_of_visible_vendors_in_its_state(market):
+async def test_a_buyer_finds_the_goods_of_visible_vendors_in_its_state(market: Any) -> None:
     buyer = await market.buyer()
     vendor = await market.vendor(dba_name="Green Leaf", logo_url="https://x/logo.png")
     product = await vendor.lists(title="Here")
@@ -36,28 +36,29 @@ async def test_a_buyer_finds_the_goods_of_visible_vendors_in_its_state(market):
     assert (detail["strain"], detail["volume_discounts"], detail["feelings"]) == (None, [], ["happy"])
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"kyc_status": Kyc.PENDING_VERIFICATION},
-        {"kyc_status": Kyc.EXPIRED},
-        {"kyc_status": Kyc.SUSPENDED},
-        {"subscription_override": None},
-        {"type": StoreType.BUYER},
-        {"deleted": True},
-    ],
-)
-async def test_hidden_vendor_is_404(market, change):
-    buyer, vendor = await market.buyer(), await market.vendor()
-    product = await vendor.lists()
-    seen_before = await buyer.sees(product)
-
-    await vendor.becomes(**change)
-
-    assert (seen_before, await buyer.sees(product), await titles(buyer)) == (200, 404, [])
+HIDING = [
+    {"kyc_status": Kyc.PENDING_VERIFICATION},
+    {"kyc_status": Kyc.EXPIRED},
+    {"kyc_status": Kyc.SUSPENDED},
+    {"subscription_override": None},
+    {"type": StoreType.BUYER},
+    {"deleted": True},
+]
 
 
-async def test_a_vendor_that_becomes_visible_shows_what_it_listed_before(market):
+async def test_hidden_vendor_is_404(market: Any) -> None:
+    buyer = await market.buyer()
+    for change in HIDING:
+        vendor = await market.vendor()
+        product = await vendor.lists()
+        seen_before = await buyer.sees(product)
+
+        await vendor.becomes(**change)
+
+        assert (seen_before, await buyer.sees(product), await titles(buyer)) == (200, 404, []), change
+
+
+async def test_a_vendor_that_becomes_visible_shows_what_it_listed_before(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor(kyc_status=Kyc.PENDING_VERIFICATION)
     product = await vendor.lists()
     hidden = await buyer.sees(product)
@@ -67,7 +68,7 @@ async def test_a_vendor_that_becomes_visible_shows_what_it_listed_before(market)
     assert (hidden, await buyer.sees(product)) == (404, 200)
 
 
-async def test_projection_ignores_older_version(market):
+async def test_projection_ignores_older_version(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     stale = vendor.snapshot.model_copy(update={"kyc_status": Kyc.SUSPENDED})
@@ -78,7 +79,7 @@ async def test_projection_ignores_older_version(market):
     assert await buyer.sees(product) == 200
 
 
-async def test_inactive_products_and_ones_own_are_not_found(market):
+async def test_inactive_products_and_ones_own_are_not_found(market: Any) -> None:
     vendor, other = await market.vendor(), await market.vendor()
     await vendor.lists(title="Own")
     await other.lists(title="Active")
@@ -88,14 +89,14 @@ async def test_inactive_products_and_ones_own_are_not_found(market):
     assert await vendor.sees(inactive) == 404
 
 
-async def test_an_unverified_buyer_may_browse(market):
+async def test_an_unverified_buyer_may_browse(market: Any) -> None:
     buyer = await market.buyer(kyc_status=Kyc.PENDING_VERIFICATION)
     await (await market.vendor()).lists(title="Seen")
 
     assert await titles(buyer) == ["Seen"]
 
 
-async def test_the_state_is_required_and_must_be_the_buyers_own(market):
+async def test_the_state_is_required_and_must_be_the_buyers_own(market: Any) -> None:
     buyer = await market.buyer()
 
     missing = await buyer.owner.get("/api/v1/products")
@@ -105,7 +106,7 @@ async def test_the_state_is_required_and_must_be_the_buyers_own(market):
     assert (other.status_code, other.json()["error"]["reason"]) == (422, "state_mismatch")
 
 
-async def test_a_buyer_that_catalog_has_not_heard_of_is_asked_about_once(market):
+async def test_a_buyer_that_catalog_has_not_heard_of_is_asked_about_once(market: Any) -> None:
     buyer = await market.buyer(told=False)
     product = await (await market.vendor()).lists(title="Seen")
     market.identity.stores[buyer.store_id] = buyer.snapshot
@@ -115,7 +116,7 @@ async def test_a_buyer_that_catalog_has_not_heard_of_is_asked_about_once(market)
     assert market.identity.asked == [buyer.store_id]
 
 
-async def test_an_unknown_buyer_is_503_while_identity_is_away(market):
+async def test_an_unknown_buyer_is_503_while_identity_is_away(market: Any) -> None:
     buyer = await market.buyer(told=False)
     market.identity.away = True
 
@@ -131,41 +132,41 @@ GOODS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({}, "alpha beta gamma"),
-        ({"category": "flower"}, "alpha gamma"),
-        ({"classification": "indica"}, "beta"),
-        ({"price_min_cents": 200}, "beta gamma"),
-        ({"price_max_cents": 200}, "alpha beta"),
-        ({"price_min_cents": 0, "price_max_cents": 100}, "alpha"),
-        ({"thc_min": "25.5"}, "gamma"),
-        ({"thc_max": "10"}, "alpha"),
-        ({"cbd_min": 5, "cbd_max": 5}, "beta"),
-        ({"has_promo": "true"}, "beta"),
-        ({"has_promo": "false"}, "alpha gamma"),
-        ({"q": "ALPH"}, "alpha"),
-        ({"q": "bbb-"}, "beta"),
-        ({"q": "a"}, "alpha beta gamma"),
-        ({"q": "%"}, "gamma"),
-        ({"q": "0%_"}, "gamma"),
-        ({"q": "_"}, "gamma"),
-        ({"q": "nothing"}, ""),
-        ({"category": "flower", "q": "a", "thc_min": 11}, "gamma"),
-        ({"unknown": "parameter"}, "alpha beta gamma"),
-    ],
-)
-async def test_filters_find_what_they_name(market, query, expected):
+FOUND = [
+    ({}, "alpha beta gamma"),
+    ({"category": "flower"}, "alpha gamma"),
+    ({"classification": "indica"}, "beta"),
+    ({"price_min_cents": 200}, "beta gamma"),
+    ({"price_max_cents": 200}, "alpha beta"),
+    ({"price_min_cents": 0, "price_max_cents": 100}, "alpha"),
+    ({"thc_min": "25.5"}, "gamma"),
+    ({"thc_max": "10"}, "alpha"),
+    ({"cbd_min": 5, "cbd_max": 5}, "beta"),
+    ({"has_promo": "true"}, "beta"),
+    ({"has_promo": "false"}, "alpha gamma"),
+    ({"q": "ALPH"}, "alpha"),
+    ({"q": "bbb-"}, "beta"),
+    ({"q": "a"}, "alpha beta gamma"),
+    ({"q": "%"}, "gamma"),
+    ({"q": "0%_"}, "gamma"),
+    ({"q": "_"}, "gamma"),
+    ({"q": "nothing"}, ""),
+    ({"category": "flower", "q": "a", "thc_min": 11}, "gamma"),
+    ({"unknown": "parameter"}, "alpha beta gamma"),
+]
+
+
+async def test_filters_find_what_they_name(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     for title, more in GOODS.items():
         tiers = [{"min_qty": 2, "discount_percent": 1}] if title == "beta" else []
         await vendor.lists(title=title, volume_discounts=tiers, **more)
 
-    assert await titles(buyer, **query) == expected.split()
+    for query, expected in FOUND:
+        assert await titles(buyer, **query) == expected.split(), query
 
 
-async def test_goods_of_one_vendor_can_be_asked_for(market):
+async def test_goods_of_one_vendor_can_be_asked_for(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     await vendor.lists(title="Mine")
     await (await market.vendor()).lists(title="Other")
@@ -173,7 +174,7 @@ async def test_goods_of_one_vendor_can_be_asked_for(market):
     assert await titles(buyer, vendor_store_id=str(vendor.store_id)) == ["Mine"]
 
 
-async def test_deliverable_keeps_state_wide_vendors_and_those_whose_radius_reaches(market):
+async def test_deliverable_keeps_state_wide_vendors_and_those_whose_radius_reaches(market: Any) -> None:
     tulsa, norman = {"lat": 36.15, "lng": -95.99}, {"lat": 35.22, "lng": -97.44}
     buyer, nowhere = await market.buyer(**tulsa), await market.buyer()
     await (await market.vendor(**norman)).lists(title="state-wide")
@@ -184,41 +185,38 @@ async def test_deliverable_keeps_state_wide_vendors_and_those_whose_radius_reach
     assert await titles(nowhere, deliverable="true") == ["state-wide"]
 
 
-@pytest.mark.parametrize(
-    ("query", "details"),
-    [
-        ({"limit": 0}, {"field": "limit", "min": 1, "max": 100}),
-        ({"limit": 101}, {"field": "limit", "min": 1, "max": 100}),
-        ({"thc_min": 101}, {"field": "thc_min", "min": 0, "max": 100}),
-        ({"category": "Flower"}, {"category": "is invalid"}),
-        ({"sort": "cheap"}, {"sort": "is invalid"}),
-        ({"cursor": "nonsense"}, {"cursor": "is invalid"}),
-        ({"vendor_store_id": "x"}, {"vendor_store_id": "is invalid"}),
-    ],
-)
-async def test_a_query_that_cannot_be_is_refused_naming_the_field(market, query, details):
+WRONG = [
+    ({"limit": 0}, {"field": "limit", "min": 1, "max": 100}),
+    ({"limit": 101}, {"field": "limit", "min": 1, "max": 100}),
+    ({"thc_min": 101}, {"field": "thc_min", "min": 0, "max": 100}),
+    ({"category": "Flower"}, {"category": "is invalid"}),
+    ({"sort": "cheap"}, {"sort": "is invalid"}),
+    ({"cursor": "nonsense"}, {"cursor": "is invalid"}),
+    ({"vendor_store_id": "x"}, {"vendor_store_id": "is invalid"}),
+]
+
+
+async def test_a_query_that_cannot_be_is_refused_naming_the_field(market: Any) -> None:
     buyer = await market.buyer()
 
-    response = await buyer.browses(**query)
+    for query, details in WRONG:
+        response = await buyer.browses(**query)
 
-    assert (response.status_code, response.json()["error"]["details"]) == (400, details)
+        assert (response.status_code, response.json()["error"]["details"]) == (400, details), query
 
 
-@pytest.mark.parametrize(
-    ("sort", "expected"),
-    [("newest", "c B a"), ("price_asc", "B a c"), ("price_desc", "c a B"), ("title", "a B c")],
-)
-async def test_sorts_order_the_market(market, sort, expected):
+async def test_sorts_order_the_market(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     for title, price in (("a", 20), ("B", 10), ("c", 30)):
         await vendor.lists(title=title, price_cents=price)
 
-    response = await buyer.browses(sort=sort)
+    for sort, expected in (("newest", "c B a"), ("price_asc", "B a c"), ("price_desc", "c a B"), ("title", "a B c")):
+        response = await buyer.browses(sort=sort)
 
-    assert [product["title"] for product in response.json()["data"]["products"]] == expected.split()
+        assert [product["title"] for product in response.json()["data"]["products"]] == expected.split(), sort
 
 
-async def test_a_cursor_is_bound_to_its_sort_and_filters(market):
+async def test_a_cursor_is_bound_to_its_sort_and_filters(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     for _ in range(3):
         await vendor.lists()
@@ -234,12 +232,12 @@ async def test_a_cursor_is_bound_to_its_sort_and_filters(market):
     assert [answer.status_code for answer in answers] == [400, 400, 400, 200]
 
 
-async def walk(ask, key, *, between=None):
+async def walk(ask: Any, key: Any, *, between: Any = None) -> Any:
     """Every id of a list, ten at a time; `between` runs after each page."""
     found, cursor = [], None
     while True:
         query = {"limit": 10, **({"cursor": cursor} if cursor else {})}
-        data = (await ask(query)).json()["data"]
+        data = (await ask(**query)).json()["data"]
         found += [item.get("id") or item["product"]["id"] for item in data[key]]
         cursor = data["pagination"]["next"]
         if cursor is None:
@@ -248,7 +246,7 @@ async def walk(ask, key, *, between=None):
             await between()
 
 
-async def fill(market, vendor, count):
+async def fill(market: Any, vendor: Any, count: Any) -> Any:
     """Products that share one creation time, price and title."""
     async with market.world.db.transaction(actor=None, request_id="test") as tx:
         ids = [uuid4() for _ in range(count)]
@@ -266,26 +264,29 @@ async def fill(market, vendor, count):
     return {str(product_id) for product_id in ids}
 
 
-@pytest.mark.parametrize("sort", ["newest", "price_asc", "price_desc", "title"])
-async def test_paging_57_rows_by_10_same_timestamp_no_loss_no_repeat_while_inserting(market, sort):
+async def test_paging_57_rows_by_10_same_timestamp_no_loss_no_repeat_while_inserting(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     there = await fill(market, vendor, 57)
 
-    async def insert():
+    async def insert() -> None:
         await fill(market, vendor, 1)
 
-    asks = {
-        "products": lambda query: buyer.browses(sort=sort, **query),
-        "vendor": lambda query: vendor.owner.get("/api/v1/vendor/products", params={"sort": sort, **query}),
-        "items": lambda query: vendor.owner.get("/api/v1/inventory", params=query),
-    }
-    for name, ask in asks.items():
-        found = await walk(ask, "items" if name == "items" else "products", between=insert)
+    for name, key, ask in _lists(buyer, vendor):
+        found = await walk(ask, key, between=insert)
+
         assert len(found) == len(set(found)), name
         assert there <= set(found), name
 
 
-async def test_movements_page_without_loss_or_repeat(market):
+def _lists(buyer: Any, vendor: Any) -> Any:
+    """Every list of products, in every order."""
+    for sort in ("newest", "price_asc", "price_desc", "title"):
+        yield f"market by {sort}", "products", partial(buyer.browses, sort=sort)
+        yield f"vendor by {sort}", "products", partial(vendor.reads, "/api/v1/vendor/products", sort=sort)
+    yield "inventory", "items", partial(vendor.reads, "/api/v1/inventory")
+
+
+async def test_movements_page_without_loss_or_repeat(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
     async with market.world.db.transaction(actor=None, request_id="test") as tx:
@@ -295,17 +296,14 @@ async def test_movements_page_without_loss_or_repeat(market):
             UUID(product["id"]), datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
 
-    path = f"/api/v1/inventory/{product['id']}/movements"
-    found = await walk(lambda query: vendor.acting(Role.VIEWER).get(path, params=query), "items")
+    found = await walk(partial(vendor.reads, f"/api/v1/inventory/{product['id']}/movements"), "items")
 
     assert (len(found), len(set(found))) == (57, 57)
 
 
-async def test_percentages_come_back_as_they_were_said(market):
+async def test_percentages_come_back_as_they_were_said(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
-    product = await vendor.lists(
-        thc_percent=0.1, volume_discounts=[{"min_qty": 2, "discount_percent": 33.3333}]
-    )
+    product = await vendor.lists(thc_percent=0.1, volume_discounts=[{"min_qty": 2, "discount_percent": 33.3333}])
 
     detail = (await buyer.owner.get(f"/api/v1/products/{product['id']}")).json()["data"]
 

@@ -1,6 +1,7 @@
 """A vendor's products and stock, through the doors (spec 4.2)."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,7 @@ from kernel.scope import Role
 PRODUCTS = "/api/v1/vendor/products"
 
 
-async def test_a_product_is_created_with_everything_said_about_it(market, product_body):
+async def test_a_product_is_created_with_everything_said_about_it(market: Any, product_body: Any) -> None:
     vendor = await market.vendor()
 
     product = await vendor.lists(
@@ -31,41 +32,41 @@ async def test_a_product_is_created_with_everything_said_about_it(market, produc
     assert (str(said.product_id), said.version, said.in_stock, said.deleted) == (product["id"], 1, True, False)
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"category": "car"}, "category"),
-        ({"feelings": []}, "feelings"),
-        ({"feelings": ["happy", "happy"]}, "feelings"),
-        ({"flavors": ["sour"]}, "flavors.0"),
-        ({"usage": ["sleep", "fun"]}, "usage.1"),
-        ({"unit": "bag"}, "unit"),
-        ({"moq": 0}, "moq"),
-        ({"moq": 5, "max_qty": 4}, "max_qty"),
-        ({"price_cents": -1}, "price_cents"),
-        ({"price_cents": 15.5}, "price_cents"),
-        ({"thc_percent": 101}, "thc_percent"),
-        ({"cbd_percent": 1.234}, "cbd_percent"),
-        ({"inventory": {"available_qty": -1}}, "inventory.available_qty"),
-        ({"inventory": {"available_qty": 1, "reserved_qty": 1}}, "inventory.reserved_qty"),
-        ({"media_ids": [str(uuid4())]}, "media_ids"),
-        ({"coa_media_id": str(uuid4())}, "coa_media_id"),
-        ({"volume_discounts": [{"min_qty": 2, "discount_percent": 5}] * 2}, "volume_discounts"),
-        ({"volume_discounts": [{"min_qty": 2, "discount_percent": 101}]}, "volume_discounts.0.discount_percent"),
-        ({"stock": 1}, "stock"),
-    ],
-)  # fmt: skip
-async def test_a_product_that_cannot_be_is_refused_naming_the_field(market, product_body, changes, field):
+IMPOSSIBLE = [
+    ({"category": "car"}, "category"),
+    ({"feelings": []}, "feelings"),
+    ({"feelings": ["happy", "happy"]}, "feelings"),
+    ({"flavors": ["sour"]}, "flavors.0"),
+    ({"usage": ["sleep", "fun"]}, "usage.1"),
+    ({"unit": "bag"}, "unit"),
+    ({"moq": 0}, "moq"),
+    ({"moq": 5, "max_qty": 4}, "max_qty"),
+    ({"price_cents": -1}, "price_cents"),
+    ({"price_cents": 15.5}, "price_cents"),
+    ({"thc_percent": 101}, "thc_percent"),
+    ({"cbd_percent": 1.234}, "cbd_percent"),
+    ({"inventory": {"available_qty": -1}}, "inventory.available_qty"),
+    ({"inventory": {"available_qty": 1, "reserved_qty": 1}}, "inventory.reserved_qty"),
+    ({"media_ids": [str(uuid4())]}, "media_ids"),
+    ({"coa_media_id": str(uuid4())}, "coa_media_id"),
+    ({"volume_discounts": [{"min_qty": 2, "discount_percent": 5}] * 2}, "volume_discounts"),
+    ({"volume_discounts": [{"min_qty": 2, "discount_percent": 101}]}, "volume_discounts.0.discount_percent"),
+    ({"stock": 1}, "stock"),
+]
+
+
+async def test_a_product_that_cannot_be_is_refused_naming_the_field(market: Any, product_body: Any) -> None:
     vendor = await market.vendor()
 
-    response = await vendor.owner.post(PRODUCTS, product_body(**changes))
+    for changes, field in IMPOSSIBLE:
+        response = await vendor.owner.post(PRODUCTS, product_body(**changes))
 
-    assert response.status_code == 400, response.text
-    assert field in response.json()["error"]["details"]
+        assert response.status_code == 400, (changes, response.text)
+        assert field in response.json()["error"]["details"], (changes, response.text)
     assert await market.rows("select 1 from products") == []
 
 
-async def test_media_ids_must_be_said_even_while_pictures_are_not_required(market, product_body):
+async def test_media_ids_must_be_said_even_while_pictures_are_not_required(market: Any, product_body: Any) -> None:
     vendor = await market.vendor()
     body = product_body()
     del body["media_ids"]
@@ -75,7 +76,7 @@ async def test_media_ids_must_be_said_even_while_pictures_are_not_required(marke
     assert response.json()["error"]["details"] == {"media_ids": "is required"}
 
 
-async def test_zero_price_and_zero_stock_accepted(market):
+async def test_zero_price_and_zero_stock_accepted(market: Any) -> None:
     vendor = await market.vendor()
 
     product = await vendor.lists(price_cents=0, inventory={"available_qty": 0, "low_stock_threshold": 0})
@@ -83,7 +84,7 @@ async def test_zero_price_and_zero_stock_accepted(market):
     assert (product["price_cents"], product["inventory"]["available_qty"]) == (0, 0)
 
 
-async def test_sku_unique_per_store(market, product_body):
+async def test_sku_unique_per_store(market: Any, product_body: Any) -> None:
     vendor, other = await market.vendor(), await market.vendor()
     first = await vendor.lists(sku="ONE")
     second = await vendor.lists(sku="TWO")
@@ -100,7 +101,7 @@ async def test_sku_unique_per_store(market, product_body):
     assert [elsewhere.status_code, after_delete.status_code] == [201, 201]
 
 
-async def test_a_change_sets_what_it_names_and_nothing_else(market):
+async def test_a_change_sets_what_it_names_and_nothing_else(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists(
         subtitle="Old", strain="Haze", volume_discounts=[{"min_qty": 5, "discount_percent": 1}]
@@ -118,17 +119,17 @@ async def test_a_change_sets_what_it_names_and_nothing_else(market):
     assert (said.version, said.title) == (2, "New")
 
 
-@pytest.mark.parametrize("body", [{"media_ids": []}, {"inventory": {"available_qty": 1}}, {"title": None}, {"moq": 0}])
-async def test_a_change_of_what_is_set_elsewhere_or_may_not_be_missing_is_refused(market, body):
+async def test_a_change_of_what_is_set_elsewhere_or_may_not_be_missing_is_refused(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
 
-    response = await vendor.owner.patch(f"{PRODUCTS}/{product['id']}", body)
+    for body in ({"media_ids": []}, {"inventory": {"available_qty": 1}}, {"title": None}, {"moq": 0}):
+        response = await vendor.owner.patch(f"{PRODUCTS}/{product['id']}", body)
 
-    assert response.status_code == 400
+        assert response.status_code == 400, body
 
 
-async def test_a_change_is_judged_together_with_what_is_there(market):
+async def test_a_change_is_judged_together_with_what_is_there(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists(moq=5)
 
@@ -137,7 +138,7 @@ async def test_a_change_is_judged_together_with_what_is_there(market):
     assert (response.status_code, list(response.json()["error"]["details"])) == (400, ["max_qty"])
 
 
-async def test_another_stores_product_is_the_same_404_as_none(market):
+async def test_another_stores_product_is_the_same_404_as_none(market: Any) -> None:
     vendor, other = await market.vendor(), await market.vendor()
     product = await vendor.lists()
     paths = [f"{PRODUCTS}/{product['id']}", f"{PRODUCTS}/{uuid4()}"]
@@ -152,7 +153,7 @@ async def test_another_stores_product_is_the_same_404_as_none(market):
     assert told == {(404, "NOT_FOUND", "resource not found")}
 
 
-async def test_a_deleted_product_is_hidden_at_once_and_told_as_a_tombstone(market):
+async def test_a_deleted_product_is_hidden_at_once_and_told_as_a_tombstone(market: Any) -> None:
     vendor, buyer = await market.vendor(), await market.buyer()
     product = await vendor.lists()
 
@@ -165,22 +166,22 @@ async def test_a_deleted_product_is_hidden_at_once_and_told_as_a_tombstone(marke
     assert (await vendor.owner.delete(f"{PRODUCTS}/{product['id']}")).status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("role", "status"), [(Role.OWNER, 201), (Role.OPS, 201), (Role.STAFF, 403), (Role.VIEWER, 403)]
-)
-async def test_only_those_who_sell_may_create_products(market, product_body, role, status):
+async def test_only_those_who_sell_may_create_products(market: Any, product_body: Any) -> None:
     vendor = await market.vendor()
 
-    assert (await vendor.acting(role).post(PRODUCTS, product_body())).status_code == status
+    for role, status in ((Role.OWNER, 201), (Role.OPS, 201), (Role.STAFF, 403), (Role.VIEWER, 403)):
+        response = await vendor.acting(role).post(PRODUCTS, product_body())
+
+        assert response.status_code == status, role
 
 
-async def test_a_buyer_store_sells_nothing(market, product_body):
+async def test_a_buyer_store_sells_nothing(market: Any, product_body: Any) -> None:
     buyer = await market.buyer()
 
     assert (await buyer.owner.post(PRODUCTS, product_body())).status_code == 403
 
 
-async def test_one_key_makes_one_product(market, product_body):
+async def test_one_key_makes_one_product(market: Any, product_body: Any) -> None:
     vendor = await market.vendor()
     body = product_body()
 
@@ -191,7 +192,7 @@ async def test_one_key_makes_one_product(market, product_body):
     assert len(await market.rows("select 1 from products")) == 1
 
 
-async def test_the_vendors_list_shows_inactive_products_too(market):
+async def test_the_vendors_list_shows_inactive_products_too(market: Any) -> None:
     vendor = await market.vendor()
     await vendor.lists(title="On")
     await vendor.lists(title="Off", is_active=False)
@@ -203,7 +204,7 @@ async def test_the_vendors_list_shows_inactive_products_too(market):
     assert answer.json()["data"]["products"][0]["inventory"]["reserved_qty"] == 0
 
 
-async def test_what_a_vendor_does_leaves_one_audit_row_with_old_and_new(market):
+async def test_what_a_vendor_does_leaves_one_audit_row_with_old_and_new(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists(title="Old")
     await vendor.owner.patch(f"{PRODUCTS}/{product['id']}", {"title": "New"})
@@ -218,7 +219,7 @@ async def test_what_a_vendor_does_leaves_one_audit_row_with_old_and_new(market):
     assert (rows[2]["payload"]["old"]["available_qty"], rows[2]["payload"]["new"]["available_qty"]) == (10, 3)
 
 
-async def test_inventory_set_needs_a_key(market):
+async def test_inventory_set_needs_a_key(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
 
@@ -227,7 +228,7 @@ async def test_inventory_set_needs_a_key(market):
     assert (response.status_code, list(response.json()["error"]["details"])) == (400, ["Idempotency-Key"])
 
 
-async def test_the_vendor_sets_what_may_still_be_sold(market):
+async def test_the_vendor_sets_what_may_still_be_sold(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
 
@@ -243,7 +244,7 @@ async def test_the_vendor_sets_what_may_still_be_sold(market):
     assert (await vendor.sets_stock(product, 5, reserved_qty=1)).status_code == 400
 
 
-async def test_set_below_reserved_is_legal(market):
+async def test_set_below_reserved_is_legal(market: Any) -> None:
     vendor, buyer = await market.vendor(), await market.buyer()
     product = await vendor.lists()
     await market.checkout(buyer, (product, 8)).reserves()
@@ -254,7 +255,7 @@ async def test_set_below_reserved_is_legal(market):
     assert await market.stock(product) == (0, 8)
 
 
-async def test_parallel_inventory_sets_no_lost_update(market):
+async def test_parallel_inventory_sets_no_lost_update(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
 
@@ -267,7 +268,7 @@ async def test_parallel_inventory_sets_no_lost_update(market):
     assert (await market.stock(product))[0] == winner.json()["data"]["available_qty"]
 
 
-async def test_product_changed_is_said_when_stock_crosses_zero_and_only_then(market):
+async def test_product_changed_is_said_when_stock_crosses_zero_and_only_then(market: Any) -> None:
     vendor, buyer = await market.vendor(), await market.buyer()
     product = await vendor.lists()
     await vendor.sets_stock(product, 4)
@@ -288,7 +289,7 @@ async def test_product_changed_is_said_when_stock_crosses_zero_and_only_then(mar
     ]
 
 
-async def test_the_inventory_list_finds_what_runs_low(market):
+async def test_the_inventory_list_finds_what_runs_low(market: Any) -> None:
     vendor = await market.vendor()
     low = await vendor.lists(inventory={"available_qty": 2, "low_stock_threshold": 5})
     await vendor.lists(inventory={"available_qty": 9, "low_stock_threshold": 5})
@@ -301,7 +302,7 @@ async def test_the_inventory_list_finds_what_runs_low(market):
     assert (item["product"]["id"], item["available_qty"], item["low_stock_threshold"]) == (low["id"], 2, 5)
 
 
-async def test_movements_tell_the_whole_history_of_a_product(market):
+async def test_movements_tell_the_whole_history_of_a_product(market: Any) -> None:
     vendor, buyer = await market.vendor(), await market.buyer()
     product = await vendor.lists()
     checkout, order_id = market.checkout(buyer, (product, 3)), uuid4()
@@ -320,7 +321,7 @@ async def test_movements_tell_the_whole_history_of_a_product(market):
     assert items[0]["actor_user_id"] == str(vendor.user_id)
 
 
-async def test_movements_cannot_be_changed_or_removed(market):
+async def test_movements_cannot_be_changed_or_removed(market: Any) -> None:
     vendor = await market.vendor()
     await vendor.lists()
 

@@ -1,25 +1,30 @@
 """Prices of a cart (spec 4.4, 12.5)."""
 
+from typing import Any
 from uuid import uuid4
 
 from kernel.scope import Kyc
 
 
-async def quote(market, buyer, *wanted):
+async def quote(market: Any, buyer: Any, *wanted: Any) -> Any:
     items = [
-        {"product_id": product["id"], "vendor_store_id": str(vendor or product["vendor_store_id"]), "quantity": quantity}
+        {
+            "product_id": product["id"],
+            "vendor_store_id": str(vendor or product["vendor_store_id"]),
+            "quantity": quantity,
+        }
         for product, quantity, vendor in ((*one, None)[:3] for one in wanted)
     ]
     return await market.orders.post("/internal/v1/quotes", {"buyer_store_id": str(buyer.store_id), "items": items})
 
 
-async def items_of(market, buyer, *wanted):
+async def items_of(market: Any, buyer: Any, *wanted: Any) -> Any:
     response = await quote(market, buyer, *wanted)
     assert response.status_code == 200, response.text
     return response.json()["data"]["items"], response.json()["data"]["vendors"]
 
 
-async def test_a_cart_is_priced_with_the_tier_its_quantity_reaches(market):
+async def test_a_cart_is_priced_with_the_tier_its_quantity_reaches(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor(dba_name="Green Leaf")
     tiers = [{"min_qty": 50, "discount_percent": 5}, {"min_qty": 100, "discount_percent": 10}]
     product = await vendor.lists(price_cents=1525, volume_discounts=tiers, inventory={"available_qty": 500})
@@ -27,7 +32,11 @@ async def test_a_cart_is_priced_with_the_tier_its_quantity_reaches(market):
     (item,), (group,) = await items_of(market, buyer, (product, 60))
 
     assert (item["status"], item["line_subtotal_cents"], item["line_discounts_cents"]) == ("ok", 91_500, 4_575)
-    assert (item["line_total_cents"], item["effective_unit_price_cents"], item["unit_price_cents"]) == (86_925, 1449, 1525)
+    assert (item["line_total_cents"], item["effective_unit_price_cents"], item["unit_price_cents"]) == (
+        86_925,
+        1449,
+        1525,
+    )
     assert item["applied_volume_discount"] == {"label": "5% off from 50", "amount_cents": 4_575}
     assert group == {
         "vendor_store_id": str(vendor.store_id), "vendor_store_name": "Green Leaf", "status": "ok", "warnings": [],
@@ -35,7 +44,7 @@ async def test_a_cart_is_priced_with_the_tier_its_quantity_reaches(market):
     assert await market.stock(product) == (500, 0)
 
 
-async def test_moq_and_max_in_quote_and_reserve(market):
+async def test_moq_and_max_in_quote_and_reserve(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     small = await vendor.lists(moq=5, title="Small")
     large = await vendor.lists(max_qty=3, title="Large")
@@ -52,7 +61,7 @@ async def test_moq_and_max_in_quote_and_reserve(market):
     assert await market.rows("select 1 from checkouts") == []
 
 
-async def test_one_bad_item_or_vendor_does_not_fail_the_others(market):
+async def test_one_bad_item_or_vendor_does_not_fail_the_others(market: Any) -> None:
     buyer, good, hidden = await market.buyer(), await market.vendor(), await market.vendor()
     fine, scarce = await good.lists(), await good.lists(inventory={"available_qty": 1})
     gone, idle = await good.lists(), await good.lists(is_active=False)
@@ -76,7 +85,7 @@ async def test_one_bad_item_or_vendor_does_not_fail_the_others(market):
     assert told == [("ok", []), ("invalid", ["license_invalid"])]
 
 
-async def test_the_group_says_why_its_vendor_cannot_sell(market):
+async def test_the_group_says_why_its_vendor_cannot_sell(market: Any) -> None:
     buyer = await market.buyer()
     changes = [{"kyc_status": Kyc.SUSPENDED}, {"kyc_status": Kyc.REJECTED}, {"subscription_override": None}]
     vendors = [await market.vendor() for _ in changes] + [await market.vendor(state="TX")]
@@ -91,7 +100,7 @@ async def test_the_group_says_why_its_vendor_cannot_sell(market):
     ]  # fmt: skip
 
 
-async def test_ones_own_products_cannot_be_bought(market):
+async def test_ones_own_products_cannot_be_bought(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
 
@@ -102,14 +111,14 @@ async def test_ones_own_products_cannot_be_bought(market):
     assert (answer["lines"][0]["reserved"], answer["lines"][0]["reason"]) == (False, "vendor_hidden")
 
 
-async def test_a_product_that_never_existed_makes_the_quote_404(market):
+async def test_a_product_that_never_existed_makes_the_quote_404(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     ghost = {"id": str(uuid4()), "vendor_store_id": str(vendor.store_id)}
 
     assert (await quote(market, buyer, (await vendor.lists(), 1), (ghost, 1))).status_code == 404
 
 
-async def test_identity_is_asked_before_a_vendor_is_refused_and_its_answer_counts(market):
+async def test_identity_is_asked_before_a_vendor_is_refused_and_its_answer_counts(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     await vendor.becomes(kyc_status=Kyc.EXPIRED)
@@ -122,7 +131,7 @@ async def test_identity_is_asked_before_a_vendor_is_refused_and_its_answer_count
     assert await buyer.sees(product) == 200
 
 
-async def test_a_quote_is_503_when_identity_cannot_confirm_a_refusal(market):
+async def test_a_quote_is_503_when_identity_cannot_confirm_a_refusal(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor(kyc_status=Kyc.EXPIRED)
     product = await vendor.lists()
     market.identity.away = True
@@ -132,7 +141,7 @@ async def test_a_quote_is_503_when_identity_cannot_confirm_a_refusal(market):
     assert (response.status_code, response.json()["error"]["details"]) == (503, {"service": "identity"})
 
 
-async def test_only_orders_may_ask_for_prices(market):
+async def test_only_orders_may_ask_for_prices(market: Any) -> None:
     buyer = await market.buyer()
 
     answer = await market.world.service_caller("identity").post("/internal/v1/quotes", {})

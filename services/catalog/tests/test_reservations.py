@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,11 +21,11 @@ select count(*) from inventory_items i
 """
 
 
-async def assert_counters_agree(market):
+async def assert_counters_agree(market: Any) -> None:
     assert (await market.row(COUNTERS_AGREE))["count"] == 0
 
 
-async def test_a_reserve_takes_what_it_can_and_says_what_became_of_each_line(market):
+async def test_a_reserve_takes_what_it_can_and_says_what_became_of_each_line(market: Any) -> None:
     buyer, vendor, hidden = await market.buyer(), await market.vendor(), await market.vendor()
     fine, scarce = await vendor.lists(), await vendor.lists(inventory={"available_qty": 1})
     idle, unseen = await vendor.lists(is_active=False), await hidden.lists()
@@ -45,7 +46,7 @@ async def test_a_reserve_takes_what_it_can_and_says_what_became_of_each_line(mar
     assert (await market.stock(fine), await market.stock(scarce)) == ((6, 4), (1, 0))
 
 
-async def test_reserve_replay_same_answer(market):
+async def test_reserve_replay_same_answer(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     fine, scarce = await vendor.lists(), await vendor.lists(inventory={"available_qty": 1})
     checkout = market.checkout(buyer, (fine, 4), (scarce, 2))
@@ -61,7 +62,7 @@ async def test_reserve_replay_same_answer(market):
     assert await market.stock(fine) == (6, 4)
 
 
-async def test_the_same_reserve_sent_ten_times_at_once_is_one(market):
+async def test_the_same_reserve_sent_ten_times_at_once_is_one(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     checkout = market.checkout(buyer, (product, 3))
@@ -72,7 +73,7 @@ async def test_the_same_reserve_sent_ten_times_at_once_is_one(market):
     assert await market.stock(product) == (7, 3)
 
 
-async def test_last_unit_two_buyers(market):
+async def test_last_unit_two_buyers(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists(inventory={"available_qty": 3})
     checkouts = [market.checkout(await market.buyer(), (product, 1)) for _ in range(20)]
@@ -86,7 +87,7 @@ async def test_last_unit_two_buyers(market):
     await assert_counters_agree(market)
 
 
-async def test_opposite_product_order_no_deadlock(market):
+async def test_opposite_product_order_no_deadlock(market: Any) -> None:
     vendor = await market.vendor()
     goods = [await vendor.lists(inventory={"available_qty": 30}) for _ in range(4)]
     buyers = [await market.buyer() for _ in range(6)]
@@ -102,19 +103,19 @@ async def test_opposite_product_order_no_deadlock(market):
     await assert_counters_agree(market)
 
 
-async def test_reserves_and_batches_of_releases_on_the_same_goods_never_deadlock(market):
+async def test_reserves_and_batches_of_releases_on_the_same_goods_never_deadlock(market: Any) -> None:
     vendor = await market.vendor()
     goods = [await vendor.lists(inventory={"available_qty": 1000}) for _ in range(5)]
     buyer = await market.buyer()
 
-    def checkout(seed):
+    def checkout(seed: Any) -> Any:
         return market.checkout(buyer, *((product, 1) for product in random.Random(seed).sample(goods, 4)))
 
-    async def trade(seed):
+    async def trade(seed: Any) -> None:
         mine = [checkout(seed * 100 + n) for n in range(4)]
         for one in mine:
             await one.reserves()
-        await market.world.hears(*(one.aborted() for one in mine))
+        await market.hears_at_once(*(one.aborted() for one in mine))
 
     await asyncio.gather(*(trade(seed) for seed in range(10)))
 
@@ -123,7 +124,7 @@ async def test_reserves_and_batches_of_releases_on_the_same_goods_never_deadlock
     await assert_counters_agree(market)
 
 
-async def test_two_lines_of_one_product_are_refused(market):
+async def test_two_lines_of_one_product_are_refused(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
 
@@ -132,7 +133,7 @@ async def test_two_lines_of_one_product_are_refused(market):
     assert (answer.status_code, list(answer.json()["error"]["details"])) == (400, ["lines"])
 
 
-async def test_a_product_named_under_another_vendor_is_not_reserved(market):
+async def test_a_product_named_under_another_vendor_is_not_reserved(market: Any) -> None:
     buyer, vendor, other = await market.buyer(), await market.vendor(), await market.vendor()
     product = {**await vendor.lists(), "vendor_store_id": str(other.store_id)}
 
@@ -141,7 +142,7 @@ async def test_a_product_named_under_another_vendor_is_not_reserved(market):
     assert (answer["lines"][0]["reserved"], answer["lines"][0]["reason"]) == (False, "product_inactive")
 
 
-async def test_identity_is_asked_before_a_hidden_vendor_is_refused(market):
+async def test_identity_is_asked_before_a_hidden_vendor_is_refused(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor(kyc_status=Kyc.PENDING_VERIFICATION)
     product = await vendor.lists()
     newer = vendor.snapshot.model_copy(update={"version": 5, "kyc_status": Kyc.VERIFIED})
@@ -152,7 +153,7 @@ async def test_identity_is_asked_before_a_hidden_vendor_is_refused(market):
     assert (answer["lines"][0]["reserved"], market.identity.asked) == (True, [vendor.store_id])
 
 
-async def test_a_reserve_is_503_and_decides_nothing_when_identity_cannot_confirm_a_refusal(market):
+async def test_a_reserve_is_503_and_decides_nothing_when_identity_cannot_confirm_a_refusal(market: Any) -> None:
     buyer, vendor, hidden = await market.buyer(), await market.vendor(), await market.vendor(subscription_override=None)
     fine, unseen = await vendor.lists(), await hidden.lists()
     checkout = market.checkout(buyer, (fine, 1), (unseen, 1))
@@ -166,7 +167,7 @@ async def test_a_reserve_is_503_and_decides_nothing_when_identity_cannot_confirm
     assert [line["reserved"] for line in answer["lines"]] == [True, False]
 
 
-async def test_order_created_makes_the_hold_permanent_once(market):
+async def test_order_created_makes_the_hold_permanent_once(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     checkout, order_id = market.checkout(buyer, (product, 2)), uuid4()
@@ -180,7 +181,7 @@ async def test_order_created_makes_the_hold_permanent_once(market):
     assert await market.stock(product) == (8, 2)
 
 
-async def test_order_decided_releases_exactly_the_rejected_lines_once(market):
+async def test_order_decided_releases_exactly_the_rejected_lines_once(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     kept, rejected = await vendor.lists(), await vendor.lists()
     checkout, order_id = market.checkout(buyer, (kept, 2), (rejected, 3)), uuid4()
@@ -196,7 +197,7 @@ async def test_order_decided_releases_exactly_the_rejected_lines_once(market):
     await assert_counters_agree(market)
 
 
-async def test_an_aborted_checkout_gives_everything_back_once(market):
+async def test_an_aborted_checkout_gives_everything_back_once(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     checkout = market.checkout(buyer, (product, 4))
@@ -211,7 +212,7 @@ async def test_an_aborted_checkout_gives_everything_back_once(market):
     assert await market.stock(product) == (10, 0)
 
 
-async def test_a_checkout_aborted_before_it_was_seen_is_never_reserved(market):
+async def test_a_checkout_aborted_before_it_was_seen_is_never_reserved(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     checkout = market.checkout(buyer, (product, 4))
@@ -223,7 +224,7 @@ async def test_a_checkout_aborted_before_it_was_seen_is_never_reserved(market):
     assert await market.stock(product) == (10, 0)
 
 
-async def test_abort_and_reserve_at_once_end_with_free_stock(market):
+async def test_abort_and_reserve_at_once_end_with_free_stock(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists(inventory={"available_qty": 100})
     checkouts = [market.checkout(buyer, (product, 1)) for _ in range(20)]
@@ -235,7 +236,7 @@ async def test_abort_and_reserve_at_once_end_with_free_stock(market):
     await assert_counters_agree(market)
 
 
-async def test_delete_product_in_old_cart_succeeds(market):
+async def test_delete_product_in_old_cart_succeeds(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     checkout, order_id = market.checkout(buyer, (product, 4)), uuid4()
@@ -252,7 +253,9 @@ async def test_delete_product_in_old_cart_succeeds(market):
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["reserve", "created", "decided", "aborted", "set"]), st.integers(0, 3), st.integers(1, 6)),
+    st.tuples(
+        st.sampled_from(["reserve", "created", "decided", "aborted", "set"]), st.integers(0, 3), st.integers(1, 6)
+    ),
     min_size=5,
     max_size=25,
 )
@@ -260,8 +263,8 @@ STEPS = st.lists(
 
 @given(steps=STEPS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_stock_is_conserved_whatever_happens_in_whatever_order(market, steps):
-    """available + reserved = what was put in, and reserved = the sum of live reservations; each event comes twice."""
+async def test_stock_is_conserved_whatever_happens_in_whatever_order(market: Any, steps: Any) -> None:
+    """Available + reserved = what was put in, and reserved = the sum of live reservations; each event comes twice."""
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
     checkouts = [market.checkout(buyer, (product, qty)) for qty in (1, 3, 5, 7)]
@@ -271,7 +274,9 @@ async def test_stock_is_conserved_whatever_happens_in_whatever_order(market, ste
         await assert_counters_agree(market)
 
 
-async def _take_step(market, vendor, product, checkout, order_id, step, amount):
+async def _take_step(
+    market: Any, vendor: Any, product: Any, checkout: Any, order_id: Any, step: Any, amount: Any
+) -> None:
     events = {
         "created": lambda: checkout.created(order_id),
         "decided": lambda: checkout.decided(order_id, checkout.line_ids),
@@ -286,7 +291,7 @@ async def _take_step(market, vendor, product, checkout, order_id, step, amount):
         await market.world.hears(events[step]())
 
 
-async def test_a_hold_within_its_time_is_not_put_to_orders(market):
+async def test_a_hold_within_its_time_is_not_put_to_orders(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     await market.checkout(buyer, (await vendor.lists(), 1)).reserves()
 
@@ -295,7 +300,7 @@ async def test_a_hold_within_its_time_is_not_put_to_orders(market):
     assert market.resolver.asked == []
 
 
-async def overdue(market, *, lines=1):
+async def overdue(market: Any, *, lines: Any = 1) -> Any:
     buyer, vendor = await market.buyer(), await market.vendor()
     checkout = market.checkout(buyer, *[(await vendor.lists(), 2) for _ in range(lines)])
     await checkout.reserves()
@@ -303,9 +308,9 @@ async def overdue(market, *, lines=1):
     return checkout
 
 
-async def test_sweeper_never_releases_a_committed_checkout(market):
+async def test_sweeper_never_releases_a_committed_checkout(market: Any) -> None:
     checkout, order_id = await overdue(market), uuid4()
-    orders = {line_id: order_id for line_id in checkout.line_ids}
+    orders = dict.fromkeys(checkout.line_ids, order_id)
     market.resolver.answers[checkout.checkout_id] = ResolveAnswer(outcome="committed", order_ids=orders)
 
     await market.sweep()
@@ -314,7 +319,7 @@ async def test_sweeper_never_releases_a_committed_checkout(market):
     assert (tuple(row), market.resolver.asked) == (("confirmed", order_id), [checkout.checkout_id])
 
 
-async def test_the_sweeper_releases_what_a_committed_checkout_no_longer_wants(market):
+async def test_the_sweeper_releases_what_a_committed_checkout_no_longer_wants(market: Any) -> None:
     checkout, order_id = await overdue(market, lines=2), uuid4()
     wanted = {checkout.line_ids[0]: order_id}
     market.resolver.answers[checkout.checkout_id] = ResolveAnswer(outcome="committed", order_ids=wanted)
@@ -325,7 +330,7 @@ async def test_the_sweeper_releases_what_a_committed_checkout_no_longer_wants(ma
     await assert_counters_agree(market)
 
 
-async def test_the_sweeper_releases_an_aborted_checkout(market):
+async def test_the_sweeper_releases_an_aborted_checkout(market: Any) -> None:
     checkout = await overdue(market)
 
     await market.sweep()
@@ -336,7 +341,7 @@ async def test_the_sweeper_releases_an_aborted_checkout(market):
 
 
 @pytest.mark.parametrize("orders_is", ["open", "away"])
-async def test_the_sweeper_waits_five_minutes_more_when_it_hears_nothing_final(market, orders_is):
+async def test_the_sweeper_waits_five_minutes_more_when_it_hears_nothing_final(market: Any, orders_is: Any) -> None:
     checkout = await overdue(market)
     market.resolver.answers[checkout.checkout_id] = ResolveAnswer(outcome="open")
     market.resolver.away = orders_is == "away"
@@ -352,7 +357,7 @@ async def test_the_sweeper_waits_five_minutes_more_when_it_hears_nothing_final(m
     assert len(market.resolver.asked) == asked_at_once + 1
 
 
-async def test_a_confirm_that_meets_an_aborted_reservation_is_counted_and_changes_nothing(market):
+async def test_a_confirm_that_meets_an_aborted_reservation_is_counted_and_changes_nothing(market: Any) -> None:
     checkout = await overdue(market)
     await market.sweep()
 
@@ -362,7 +367,7 @@ async def test_a_confirm_that_meets_an_aborted_reservation_is_counted_and_change
     assert market.metric("reservation_confirm_after_abort_total") >= 1
 
 
-async def test_reconcile_finds_nothing_until_a_counter_drifts_and_then_names_it(market):
+async def test_reconcile_finds_nothing_until_a_counter_drifts_and_then_names_it(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product, other = await vendor.lists(), await vendor.lists()
     await market.checkout(buyer, (product, 2), (other, 1)).reserves()

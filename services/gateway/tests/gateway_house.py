@@ -39,7 +39,7 @@ from kernel.refusal import Unauthenticated
 from kernel.scope import Kyc, Role, StoreType, SystemRole
 from testkit.proxy import ChaosProxy
 
-JSON = {"content-type": "application/json"}
+LEFT = web.AppKey("left", list[str])
 
 
 async def listen(app: web.Application, port: int = 0) -> tuple[web.AppRunner, int]:
@@ -80,6 +80,7 @@ class Upstream:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=64 * 1024 * 1024)
+        app[LEFT] = []
         app.router.add_route("*", "/{path:.*}", self._answer)
         self.runner, self.port = await listen(app, self.port)
 
@@ -120,7 +121,8 @@ class Upstream:
         except Unauthenticated as refusal:
             context = refusal
         headers = [(name.decode(), value.decode()) for name, value in request.raw_headers]
-        return Seen(request.method, request.raw_path.partition("?")[0], request.query_string, headers, body, context)
+        path, _, query = request.raw_path.partition("?")
+        return Seen(request.method, path, query, headers, body, context)
 
 
 async def tell(request: web.Request) -> web.StreamResponse:
@@ -165,7 +167,7 @@ async def endless_events(request: web.Request) -> web.StreamResponse:
             await response.write(b": beat\n\n")
             await asyncio.sleep(0.05)
     except (ConnectionError, asyncio.CancelledError):
-        request.app["left"] = request.app.get("left", 0) + 1
+        request.app[LEFT].append(request.path)
         raise
 
 

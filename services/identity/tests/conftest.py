@@ -10,6 +10,9 @@ from identity.manifest import SERVICE
 from testkit.servers import TestServers
 from testkit.world import World
 
+CHEAP = {"argon2_memory_kib": 64, "argon2_passes": 1}
+"""Hashes that cost next to nothing: what is tested is how many there are."""
+
 TULSA = Point(lat=36.15, lng=-95.99)
 
 
@@ -20,13 +23,17 @@ def geocoder() -> StaticGeocoder:
 
 @pytest.fixture
 async def world(servers: TestServers, geocoder: StaticGeocoder) -> AsyncIterator[World]:
-    world = await World.open(SERVICE, servers, clients={Geocoder: lambda _: geocoder})
-    yield world
-    await world.close()
+    async with World.open(SERVICE, servers, clients={Geocoder: geocoder}, settings=CHEAP) as world:
+        yield world
+
+
+@pytest.fixture
+async def world_without_limits(servers: TestServers) -> AsyncIterator[World]:
+    async with World.open(SERVICE, servers, settings={**CHEAP, "rate_limits": False}) as world:
+        yield world
 
 
 @pytest.fixture
 async def world_in_production(servers: TestServers) -> AsyncIterator[World]:
-    world = await World.open(SERVICE, servers, settings={"environment": "production"})
-    yield world
-    await world.close()
+    async with World.open(SERVICE, servers, settings={**CHEAP, "environment": "production"}) as world:
+        yield world

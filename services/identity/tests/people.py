@@ -10,6 +10,7 @@ import httpx
 from chassis.auth import AccessClaims
 from contracts.identity import SESSION_KEY, SessionState
 from identity.clients.access_keys import AccessKeys
+from identity.clients.hot_copies import HotCopies
 from kernel.scope import Actor
 from testkit.world import World
 
@@ -41,7 +42,7 @@ class Person:
         headers = {"X-PF-Client-IP": self.ip, "User-Agent": self.agent}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
-        answer = await self.world.caller().request(method, path, body, key=key, headers=headers)
+        answer = await self.world.caller().request(method, path, json=body, key=key, headers=headers)
         self._keep(answer)
         return answer
 
@@ -58,7 +59,7 @@ class Person:
             kyc_status=state.kyc_status if state else None,
         )
         headers = {"X-PF-Client-IP": self.ip, "User-Agent": self.agent}
-        answer = await caller.request(method, path, body, key=key, headers=headers)
+        answer = await caller.request(method, path, json=body, key=key, headers=headers)
         self._keep(answer)
         return answer
 
@@ -83,6 +84,7 @@ class Person:
     async def state(self) -> SessionState | None:
         """The truth about the session, asked as the gateway does; None when it is over."""
         answer = await self.world.service_caller("gateway").get(f"/internal/v1/sessions/{self.sid}")
+        await self.world.floor.client(HotCopies).close()
         return SessionState.model_validate(answer.json()["data"]) if answer.status_code == 200 else None
 
     async def hot_copy(self) -> SessionState | None:

@@ -31,7 +31,9 @@ def test_case_and_blanks_make_no_other_company(words: list[str]) -> None:
 
 
 def test_look_alike_letters_make_no_other_company() -> None:
-    assert company_key("ＧＲＥＥＮ Ｌｅａｆ") == company_key("Green Leaf")
+    assert company_key("\N{FULLWIDTH LATIN CAPITAL LETTER G}reen Lea\N{FULLWIDTH LATIN SMALL LETTER F}") == company_key(
+        "Green Leaf"
+    )
     assert company_key("Green Leaf") != company_key("Green Leaf 2")
 
 

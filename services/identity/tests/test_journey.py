@@ -6,8 +6,9 @@ import pytest
 
 from contracts.identity import StoreChanged, UserChanged
 from kernel.scope import Kyc, Role, StoreType
-from people import PASSWORD, Person, a_store, an_admin, directly, registration
 from testkit.world import World
+
+from .people import PASSWORD, Person, a_store, an_admin, directly, registration
 
 
 async def test_register_validation_login_refresh_switch_journey(world: World) -> None:
@@ -51,8 +52,8 @@ async def test_register_validation_login_refresh_switch_journey(world: World) ->
 
 async def test_what_a_registration_says_reaches_the_other_services(world: World) -> None:
     sam = await a_store(world, store_type="vendor", dba_name="Leafy", phone="405 555 0100")
-    (store,) = world.emitted(StoreChanged)
-    (user,) = world.emitted(UserChanged)
+    (store,) = await world.emitted(StoreChanged)
+    (user,) = await world.emitted(UserChanged)
     assert (store.store_id, store.type, store.dba_name, store.version) == (sam.claims.store_id, "vendor", "Leafy", 1)
     assert store.kyc_status is Kyc.PENDING_VERIFICATION
     assert store.owner_user_id == user.user_id == sam.claims.user_id

@@ -6,8 +6,9 @@ import pytest
 
 from contracts.identity import UserChanged
 from identity.api import commands
-from people import PASSWORD, Person, a_store
 from testkit.world import World
+
+from .people import PASSWORD, Person, a_store
 
 
 async def test_the_operator_makes_admins_who_can_log_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +17,7 @@ async def test_the_operator_makes_admins_who_can_log_in(world: World, monkeypatc
     ada = Person(world, "ada@example.net")
     body = {"email": ada.email, "password": PASSWORD}
     assert (await ada.says("POST", "/api/v1/admin/auth/login", body)).status_code == 200
-    assert world.emitted(UserChanged)[-1].system_role == "admin"
+    assert (await world.emitted(UserChanged))[-1].system_role == "admin"
 
 
 async def test_a_known_account_keeps_its_password_and_loses_its_sessions(world: World) -> None:
@@ -36,7 +37,7 @@ async def test_a_deactivated_user_is_out_at_once_and_stays_out(world: World) -> 
     assert (await sam.refreshes()).status_code == 401
     assert (await sam.logs_in()).json()["error"]["reason"] == "bad_credentials"
     assert (await sam.registers("Another Store")).status_code == 401
-    assert not world.emitted(UserChanged)[-1].is_active
+    assert not (await world.emitted(UserChanged))[-1].is_active
 
 
 async def test_a_short_password_or_an_unknown_email_ends_the_command(

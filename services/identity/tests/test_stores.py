@@ -6,25 +6,28 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.jobs import run_job
 from contracts.identity import StoreChanged, UserChanged
+from contracts.values import Address
 from identity import queries
 from identity.clients.geocoder import StaticGeocoder, ZipGeocoder
-from contracts.values import Address
 from kernel.clock import business_day
-from people import Person, a_store, an_admin, directly, grants
 from testkit.world import World
+
+from .people import Person, a_store, an_admin, directly, grants
 
 
 async def test_a_profile_is_changed_field_by_field(world: World) -> None:
     owner = await a_store(world, store_type="vendor", dba_name="Leafy")
-    facts = {"description": "Sun grown", "social": {"website": "https://leaf.example"}, "delivery_radius_meters": 500_000}
+    facts = {
+        "description": "Sun grown",
+        "social": {"website": "https://leaf.example"},
+        "delivery_radius_meters": 500_000,
+    }
     changed = (await owner.does("PUT", "/api/v1/stores/me", facts)).json()["data"]
-    assert (changed["description"], changed["dba_name"], changed["delivery_radius_meters"]) == ("Sun grown", "Leafy", 500_000)
-    assert changed["social"] == {"website": "https://leaf.example"}
+    assert {**changed, **facts, "dba_name": "Leafy"} == changed
     emptied = (await owner.does("PATCH", "/api/v1/stores/me", {"dba_name": None})).json()["data"]
     assert (emptied["dba_name"], emptied["description"]) == (None, "Sun grown")
-    assert [event.version for event in world.emitted(StoreChanged)] == [1, 2, 3]
+    assert [event.version for event in await world.emitted(StoreChanged)] == [1, 2, 3]
     assert emptied["owner_detail"]["full_name"] == "Sam Reed"
     assert emptied["owner_detail"]["role"] == "owner"
 
@@ -70,14 +73,19 @@ async def test_a_granted_standing_is_effective_told_and_audited(world: World) ->
     admin, owner = await an_admin(world), await a_store(world, store_type="vendor")
     store = (await grants(admin, owner.claims.store_id)).json()["data"]
     assert (store["kyc_status"], store["subscription_active"]) == ("verified", True)
-    told = world.emitted(StoreChanged)[-1]
+    told = (await world.emitted(StoreChanged))[-1]
     assert (told.kyc_status, told.subscription_override, told.version) == ("verified", "active", 2)
     async with world.db.reader() as db:
-        row = await db.fetchrow("select actor_user_id, payload from audit_logs where action = 'store.standing_override'")
+        row = await db.fetchrow(
+            "select actor_user_id, payload from audit_logs where action = 'store.standing_override'"
+        )
     assert row is not None
     assert row["actor_user_id"] == admin.claims.user_id
     assert row["payload"]["before"]["kyc_override"] is None
-    assert (row["payload"]["after"]["kyc_override"], row["payload"]["after"]["reason"]) == ("verified", "checked by hand")
+    assert (row["payload"]["after"]["kyc_override"], row["payload"]["after"]["reason"]) == (
+        "verified",
+        "checked by hand",
+    )
 
 
 async def test_standing_is_given_by_admins_to_stores_that_exist_and_are_not_suspended(world: World) -> None:
@@ -94,12 +102,12 @@ async def test_an_override_ends_after_its_last_day_even_when_runs_were_missed(wo
     admin, owner = await an_admin(world), await a_store(world, store_type="vendor")
     today = business_day(world.clock.now())
     await grants(admin, owner.claims.store_id, until=str(today))
-    await run_job(world.floor, "expire-overrides")
+    await world.runs("expire-overrides")
     assert (await owner.state()).kyc_status == "verified"
     world.clock.turn(timedelta(days=3))
-    await run_job(world.floor, "expire-overrides")
-    await run_job(world.floor, "expire-overrides")
-    told = world.emitted(StoreChanged)[-1]
+    await world.runs("expire-overrides")
+    await world.runs("expire-overrides")
+    told = (await world.emitted(StoreChanged))[-1]
     assert (told.kyc_status, told.subscription_override, told.version) == ("pending_verification", None, 3)
     copy = await owner.hot_copy()
     assert copy is not None
@@ -108,8 +116,8 @@ async def test_an_override_ends_after_its_last_day_even_when_runs_were_missed(wo
 
 async def test_a_store_without_a_point_gets_one_and_says_so(world: World) -> None:
     owner = await a_store(world)
-    await run_job(world.floor, "geocode-stores")
-    told = world.emitted(StoreChanged)[-1]
+    await world.runs("geocode-stores")
+    told = (await world.emitted(StoreChanged))[-1]
     assert (told.address.lat, told.address.lng, told.version) == (36.15, -95.99, 2)
     async with world.db.reader() as db:
         meters = await db.fetchval(
@@ -124,10 +132,10 @@ async def test_a_geocoder_that_is_away_is_asked_again_and_stops_nobody(world: Wo
     nowhere = {"line1": "1 Main St", "city": "Nowhere", "state": "OK", "postal_code": "00000"}
     await a_store(world, address=nowhere)
     geocoder.away = True
-    outcome = await run_job(world.floor, "geocode-stores")
+    outcome = await world.runs("geocode-stores")
     assert (outcome.succeeded, outcome.items_failed) == (True, 2)
     geocoder.away = False
-    await run_job(world.floor, "geocode-stores")
+    await world.runs("geocode-stores")
     async with world.db.reader() as db:
         rows = await db.fetch("select geocode_status from stores order by geocode_status")
     assert [row["geocode_status"] for row in rows] == ["done", "failed"]
@@ -150,10 +158,12 @@ async def test_snapshots_read_again_say_what_was_said_last(world: World) -> None
         stores += await queries.store_snapshots(db, after=stores[-1].store_id, limit=2)
         users = await queries.user_snapshots(db)
         (one,) = await queries.store_snapshots(db, only=stores[1].store_id)
-    last_said = {event.store_id: event for event in world.emitted(StoreChanged)}
+    last_said = {event.store_id: event for event in await world.emitted(StoreChanged)}
     assert {store.store_id: store for store in stores} == last_said
     assert one == stores[1]
-    assert {user.user_id: user for user in users} == {event.user_id: event for event in world.emitted(UserChanged)}
+    assert {user.user_id: user for user in users} == {
+        event.user_id: event for event in await world.emitted(UserChanged)
+    }
 
 
 async def test_a_stranger_who_is_no_member_cannot_read_a_store_as_their_own(world: World) -> None:

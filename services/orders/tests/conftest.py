@@ -1,19 +1,18 @@
 """A market in one process: orders with a fake catalog, shoppers and vendors who speak the words of the product."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
-from testkit.world import World
 
 from chassis import failpoints
 from chassis.ids import new_id
-from chassis.jobs import JobOutcome, run_job
+from chassis.jobs import JobOutcome
 from contracts.identity import StoreChanged
 from contracts.values import Address
 from kernel.scope import Kyc, Role, StoreType
@@ -22,6 +21,7 @@ from orders.clients.fake_catalog import FakeCatalog, FakeProduct, FakeVendor
 from orders.clients.identity import FakeIdentity, IdentityClient
 from orders.manifest import SERVICE
 from testkit.servers import TestServers
+from testkit.world import World
 
 ADDRESS = {
     "line1": "1 Main St",
@@ -127,7 +127,7 @@ class Market:
         )
 
     async def completer_runs(self) -> JobOutcome:
-        return await run_job(self.world.floor, "complete-checkouts")
+        return await self.world.runs("complete-checkouts")
 
     async def attempts(self) -> list[str]:
         async with self.world.db.reader() as db:
@@ -146,21 +146,43 @@ class Market:
         return resolved
 
 
-@asynccontextmanager
-async def opened(servers: TestServers, catalog: FakeCatalog) -> AsyncIterator[Market]:
-    identity = FakeIdentity()
-    clients = {CatalogClient: catalog, IdentityClient: identity}
-    async with World.open(SERVICE, servers, clients=clients) as world:
-        yield Market(world, catalog, identity)
+@pytest.fixture(scope="session")
+async def service(servers: TestServers) -> AsyncIterator[World]:
+    """One process of orders for all tests of a worker; opening a database for each would be most of their time."""
+    async with World.open(
+        SERVICE, servers, clients={CatalogClient: FakeCatalog(), IdentityClient: FakeIdentity()}
+    ) as world:
+        yield world
 
 
 @pytest.fixture
-async def market(servers: TestServers) -> AsyncIterator[Market]:
-    async with opened(servers, FakeCatalog()) as market:
-        yield market
+async def market(service: World) -> Market:
+    """An empty market at the present time."""
+    catalog, identity = service.floor.client(CatalogClient), service.floor.client(IdentityClient)
+    catalog.reset()
+    identity.stores.clear()
     failpoints.arm("")
+    service.clock.offset = timedelta(0)
+    await _empty(service.admin_url)
+    return Market(service, catalog, identity)
 
 
 @pytest.fixture
 def buyer(market: Market) -> Member:
     return market.member()
+
+
+async def _empty(admin_url: str) -> None:
+    """Everything a test may have left; append-only tables too, which only a superuser in this mode can empty."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        await connection.execute(f"set session_replication_role = replica; truncate {', '.join(_TABLES)} cascade")
+    finally:
+        await connection.close()
+
+
+_TABLES = [
+    str(table.fullname)
+    for table in SERVICE.metadata.sorted_tables
+    if table.name not in {"stream_epoch", "outbox_archive", "job_leases"}
+]

@@ -1,4 +1,4 @@
-"""Whatever dies and whenever: a checkout ends whole or undone, and every retry hears its one answer (spec 12.6, P14)."""
+"""Whatever dies and whenever: a checkout ends whole or undone, and each retry hears its one answer (spec 12.6, P14)."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,15 +6,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from testkit.servers import TestServers
 
 from chassis import failpoints
-from chassis.calls import CallContext
-from contracts.catalog import ReserveAnswer, ReserveCommand
+from contracts.catalog import ReserveCommand
 from contracts.orders import CheckoutAborted, OrderCreated
-from orders.clients.fake_catalog import FakeCatalog
-
-from .conftest import opened
 
 LAPSED = timedelta(seconds=31)
 """Longer than an attempt's claim and an idempotency lease."""
@@ -182,54 +177,34 @@ async def test_an_id_that_was_resolved_before_it_existed_can_never_be_an_attempt
     assert [row["state"] for row in states] == ["aborted"]
 
 
-class SlowCatalog(FakeCatalog):
-    """Answers a reserve only after orders was asked about the checkout, its claim long lapsed."""
+async def test_a_commit_that_comes_after_the_abort_finds_nothing_to_commit(market: Any, buyer: Any) -> None:
+    cart = await buyer.wants((market.product(market.vendor()), 1))
 
-    market: Any = None
+    async def catalog_asks(command: ReserveCommand) -> None:
+        market.world.clock.turn(LAPSED)
+        assert (await market.resolves(command.checkout_id))["outcome"] == "aborted"
 
-    async def reserve(self, command: ReserveCommand, *, context: CallContext) -> ReserveAnswer:
-        answer = await super().reserve(command, context=context)
-        self.market.world.clock.turn(LAPSED)
-        assert (await self.market.resolves(command.checkout_id))["outcome"] == "aborted"
-        return answer
-
-
-async def test_a_commit_that_comes_after_the_abort_finds_nothing_to_commit(servers: TestServers) -> None:
-    catalog = SlowCatalog()
-    async with opened(servers, catalog) as market:
-        catalog.market = market
-        buyer = market.member()
-        cart = await buyer.wants((market.product(market.vendor()), 1))
-        answer = await buyer.checks_out(cart["id"])
-        assert (answer.status_code, answer.json()["error"]["reason"]) == (409, "attempt_aborted")
-        assert (await market.order_count(), await market.attempts()) == (0, ["aborted"])
-        assert (await buyer.caller.get("/api/v1/cart")).status_code == 200
+    market.catalog.meanwhile = catalog_asks
+    answer = await buyer.checks_out(cart["id"])
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (409, "attempt_aborted")
+    assert (await market.order_count(), await market.attempts()) == (0, ["aborted"])
+    assert (await buyer.caller.get("/api/v1/cart")).status_code == 200
 
 
-class TwinCatalog(FakeCatalog):
-    """Lets the completer finish the checkout while its first process still waits for the same answer."""
+async def test_two_who_finish_one_attempt_make_one_group_and_one_answer(market: Any, buyer: Any) -> None:
+    cart = await buyer.wants((market.product(market.vendor()), 1))
 
-    market: Any = None
+    async def completer_overtakes(_: ReserveCommand) -> None:
+        market.catalog.meanwhile = None
+        market.world.clock.turn(timedelta(seconds=21))
+        await market.completer_runs()
 
-    async def reserve(self, command: ReserveCommand, *, context: CallContext) -> ReserveAnswer:
-        answer = await super().reserve(command, context=context)
-        if self.reserve_calls == 1:
-            self.market.world.clock.turn(timedelta(seconds=21))
-            await self.market.completer_runs()
-        return answer
-
-
-async def test_two_who_finish_one_attempt_make_one_group_and_one_answer(servers: TestServers) -> None:
-    catalog = TwinCatalog()
-    async with opened(servers, catalog) as market:
-        catalog.market = market
-        buyer = market.member()
-        cart = await buyer.wants((market.product(market.vendor()), 1))
-        answer = await buyer.checks_out(cart["id"])
-        [event] = await market.world.emitted(OrderCreated)
-        assert answer.status_code == 201, answer.text
-        assert answer.json()["data"]["vendor_orders"][0]["order_id"] == str(event.order_id)
-        assert await market.attempts() == ["committed"]
+    market.catalog.meanwhile = completer_overtakes
+    answer = await buyer.checks_out(cart["id"])
+    [event] = await market.world.emitted(OrderCreated)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["data"]["vendor_orders"][0]["order_id"] == str(event.order_id)
+    assert await market.attempts() == ["committed"]
 
 
 async def test_a_store_nobody_told_of_is_asked_of_its_owner_once(market: Any, buyer: Any) -> None:

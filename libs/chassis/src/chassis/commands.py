@@ -11,6 +11,7 @@ from chassis import operations, process
 from chassis.floor import Floor, open_floor
 from chassis.manifest import Command, Service, load
 from chassis.settings import read_settings
+from chassis.telemetry import shut_down
 from chassis.telemetry.logs import log_to_stderr
 from kernel.refusal import Refusal
 
@@ -222,7 +223,9 @@ def _do(service: Service, told: Told) -> Any:
 
     async def on_floor() -> Any:
         async with open_floor(service, settings) as floor:
-            return await told(floor)
+            answer = await told(floor)
+        shut_down()
+        return answer
 
     try:
         return process.run(on_floor())

@@ -1,7 +1,7 @@
 """The open resources of one process: what a door, a consumer, a job or a command stands on."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -96,7 +96,7 @@ class Floor:
         if self._broker is None or self._broker.is_closed:
             self._broker = await connect(self.settings.rabbitmq_url, f"packhouse {self.service.name} health")
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Give everything back. Clients with a `close` are closed first, because they may still need the rest."""
         for client in self._clients.values():
             close = getattr(client, "close", None)
@@ -107,6 +107,7 @@ class Floor:
         await self._calls.close()
         if self._db is not None:
             await self._db.close()
+        await self.redis.aclose()
 
 
 @asynccontextmanager
@@ -125,23 +126,25 @@ async def open_floor(
     failpoints.arm(settings.failpoints)
     telemetry.configure(settings, service)
     clock = clock or SystemClock(settings.clock_offset)
-    key = SigningKey.load(settings.key_file)
-    async with AsyncExitStack() as stack:
-        redis = _redis(settings)
-        stack.push_async_callback(redis.aclose)
-        floor = Floor(
-            service,
-            settings,
-            clock=clock,
-            redis=redis,
-            db=await Database.open(service, settings, clock) if service.metadata is not None else None,
-            calls=Calls(service.name, key),
-            signing_key=key,
-            trust=Trust(settings.trust_file),
-            factories={**service.clients, **(clients or {})},
-        )
-        stack.push_async_callback(floor.close)
+    async with aclosing(await _opened(service, settings, clock, {**service.clients, **(clients or {})})) as floor:
         yield floor
+
+
+async def _opened(
+    service: Service, settings: ServiceSettings, clock: SystemClock, factories: Mapping[type, ClientFactory]
+) -> Floor:
+    key = SigningKey.load(settings.key_file)
+    return Floor(
+        service,
+        settings,
+        clock=clock,
+        redis=_redis(settings),
+        db=await Database.open(service, settings, clock) if service.metadata is not None else None,
+        calls=Calls(service.name, key),
+        signing_key=key,
+        trust=Trust(settings.trust_file),
+        factories=factories,
+    )
 
 
 def _redis(settings: ServiceSettings) -> Redis:

@@ -8,7 +8,9 @@ at most one lease per process and window.
 import asyncio
 import math
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Self
@@ -16,7 +18,7 @@ from typing import Any, Self
 import http_sf
 import structlog
 from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -27,7 +29,7 @@ from kernel.refusal import RateLimited
 KEY_PREFIX = "pf:rl"
 REDIS_SECONDS_MAX = 0.5
 REDIS_REST_SECONDS = 1.0
-LEASES_MAX = 20_000
+SUBJECTS_MAX = 20_000
 
 _log = structlog.get_logger("chassis.limits")
 
@@ -90,7 +92,7 @@ class _Limiters:
     two counters, whose weighted sum is only near it: a burst on the edge of two windows passes nearly twice.
     """
 
-    def __init__(self, storage: RedisStorage | MemoryStorage) -> None:
+    def __init__(self, storage: RedisStorage) -> None:
         self._exact = MovingWindowRateLimiter(storage)
         self._near = SlidingWindowCounterRateLimiter(storage)
 
@@ -107,7 +109,7 @@ class Limits:
         pool: Any = redis.connection_pool  # the library documents it, its annotation does not
         shared = _Shared("redis://", implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=pool)
         self._shared = _Limiters(shared)
-        self._alone = _Limiters(MemoryStorage())
+        self._own = OwnWindows()
         self._away_until = 0.0
         self._leases: dict[str, _Lease] = {}
 
@@ -154,21 +156,63 @@ class Limits:
     def _keep(self, key: str, lease: _Lease) -> _Lease:
         """Remember the lease; of too many, the one that was begun first is given up."""
         self._leases.pop(key, None)
-        if len(self._leases) >= LEASES_MAX:
+        if len(self._leases) >= SUBJECTS_MAX:
             del self._leases[next(iter(self._leases))]
         self._leases[key] = lease
         return lease
 
     async def _use(self, policy: Policy, key: str, cost: int) -> Standing:
+        """Counted in the process first, then in Redis, whose refusal takes the own count back."""
         now = time.monotonic()
-        if now >= self._away_until:
-            try:
-                async with asyncio.timeout(REDIS_SECONDS_MAX):
-                    return await _counted(self._shared, policy, key, cost)
-            except (RedisError, OSError, TimeoutError) as error:
-                self._away_until = now + REDIS_REST_SECONDS
-                _log.warning("limits.redis_away", error=type(error).__name__)
-        return await _counted(self._alone, policy, key, cost)
+        own = self._own.use(policy, key, cost, now)
+        if not own.allowed or now < self._away_until:
+            return own
+        try:
+            async with asyncio.timeout(REDIS_SECONDS_MAX):
+                standing = await _counted(self._shared, policy, key, cost)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = now + REDIS_REST_SECONDS
+            _log.warning("limits.redis_away", error=type(error).__name__)
+            return own
+        if not standing.allowed:
+            self._own.take_back(key, cost, now)
+        return standing
+
+
+class OwnWindows:
+    """The limits inside this process, each use by its instant.
+
+    Every use is counted here, so a Redis that goes away in the middle of a window, or is only slow, opens no second
+    one; and what this process alone has used up needs no question. Of too many subjects the first is forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._uses: dict[str, deque[tuple[float, int]]] = {}
+
+    def use(self, policy: Policy, key: str, cost: int, now: float) -> Standing:
+        uses = self._present(policy, key, now)
+        left = policy.amount - sum(used for _, used in uses)
+        allowed = cost <= left
+        if allowed:
+            uses.append((now, cost))
+            left -= cost
+        oldest = uses[0][0] if uses else now
+        return Standing(policy, allowed, max(0, left), math.floor(oldest + policy.seconds - now) + 1)
+
+    def take_back(self, key: str, cost: int, at: float) -> None:
+        with suppress(KeyError, ValueError):  # it may have been forgotten or left the window meanwhile
+            self._uses[key].remove((at, cost))
+
+    def _present(self, policy: Policy, key: str, now: float) -> deque[tuple[float, int]]:
+        """The uses of the last window, oldest first."""
+        uses = self._uses.get(key)
+        if uses is None:
+            if len(self._uses) >= SUBJECTS_MAX:
+                del self._uses[next(iter(self._uses))]
+            uses = self._uses[key] = deque()
+        while uses and uses[0][0] <= now - policy.seconds:
+            uses.popleft()
+        return uses
 
 
 async def _counted(limiters: _Limiters, policy: Policy, key: str, cost: int) -> Standing:

@@ -11,7 +11,6 @@ from aio_pika.exceptions import AMQPError
 
 from chassis import inbox
 from chassis.bus import connect, declare
-from chassis.db.migrations import migrate as migrate_schema
 from chassis.floor import Floor
 from chassis.inbox import DeadLetter, HeldEvent
 from chassis.jobs import all_jobs, run_job
@@ -26,6 +25,8 @@ _MAY_NOT = ("update", "delete", "truncate")
 
 async def migrate(service: Service, settings: ServiceSettings, admin_url: str, role_prefix: str) -> None:
     """Roles, schema and grants; then the queue and its bindings, so that nothing said from now on is lost."""
+    from chassis.db.migrations import migrate as migrate_schema  # brings alembic, which no serving process needs
+
     secret = settings.hmac_secret.get_secret_value()
     await migrate_schema(service, admin_url, hmac_secret=secret, role_prefix=role_prefix)
     async with asyncio.timeout(BROKER_SECONDS):

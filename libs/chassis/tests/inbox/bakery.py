@@ -1,4 +1,4 @@
-"""Two made-up services: a mill that says what it milled, and a baker that hears it. `OVEN` makes its handlers misbehave."""
+"""Two made-up services: a mill that says what it milled, a baker that hears it. `OVEN` makes handlers misbehave."""
 
 import asyncio
 import os
@@ -117,7 +117,8 @@ async def sack_snapshots(
     db: Reader, *, only: UUID | None = None, after: UUID | None = None, limit: int = 200
 ) -> Sequence[Snapshot]:
     rows = await db.fetch(
-        "select * from sacks where ($1::uuid is null or id = $1) and ($2::uuid is null or id > $2) order by id limit $3",
+        """select * from sacks where ($1::uuid is null or id = $1) and ($2::uuid is null or id > $2)
+        order by id limit $3""",
         only,
         after,
         limit,

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from pydantic import SecretStr
-from testkit.servers import TestServers
 
 from chassis.auth import Context, SigningKey, init_keys, key_path, mint_context, mint_service_token, trust_path
 from chassis.clock import SystemClock
@@ -23,6 +22,7 @@ from chassis.manifest import Service
 from chassis.settings import ServiceSettings
 from chassis.web import WEEK, create_app
 from kernel.scope import Kyc, Role, StoreType
+from testkit.servers import TestServers
 
 SERVICES = Path(__file__).parent / "services"
 sys.path.insert(0, str(SERVICES))
@@ -153,6 +153,7 @@ def settings(servers: TestServers, pantry_url: str, keys: Path) -> ServiceSettin
 @pytest.fixture
 async def house(settings: ServiceSettings, keys: Path) -> AsyncIterator[House]:
     GATE.let_others_through()
+    GATE.away = False
     async with open_floor(SERVICE, settings, clock=SystemClock()) as floor:
         async with floor.db.reader() as db:
             await db.fetch("delete from jars")

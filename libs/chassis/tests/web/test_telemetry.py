@@ -114,7 +114,10 @@ def test_private_keys_are_replaced_at_every_depth(key: str) -> None:
     assert value not in seen
 
 
-@given(local=st.from_regex(r"[a-z0-9.+_-]{1,20}", fullmatch=True), domain=st.from_regex(r"[a-z0-9]{1,10}\.[a-z]{2,6}", fullmatch=True))
+@given(
+    local=st.from_regex(r"[a-z0-9.+_-]{1,20}", fullmatch=True),
+    domain=st.from_regex(r"[a-z0-9]{1,10}\.[a-z]{2,6}", fullmatch=True),
+)
 def test_addresses_inside_messages_are_scrubbed(local: str, domain: str) -> None:
     text = scrubbed(f"Key (contact)=({local}@{domain}) already exists")
 
@@ -135,12 +138,13 @@ def test_tokens_and_credentials_inside_messages_are_scrubbed() -> None:
 def test_a_stack_is_logged_without_the_people_in_its_message(house: Any, capsys: Any) -> None:
     log = get_logger("x")
     try:
-        raise ValueError("no mailbox joe@example.org")
+        int("no mailbox joe@example.org")
     except ValueError:
         log.exception("mail.failed", attempt=2)
 
     [line] = lines(capsys)
-    assert "ValueError: no mailbox [redacted]" in line["stack"]
+    assert "no mailbox [redacted]" in line["stack"]
+    assert "joe" not in line["stack"].rpartition("ValueError")[2]
     assert (line["event"], line["level"], line["attempt"]) == ("mail.failed", "error", 2)
 
 

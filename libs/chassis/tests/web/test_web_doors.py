@@ -67,6 +67,19 @@ async def test_member_role_never_opens_admin_or_agent_routes(house: Any, path: s
     assert [as_member.status_code, as_other.status_code, without_store.status_code] == [403, 403, 200]
 
 
+async def test_what_an_admin_door_refuses_leaves_one_denied_row_a_minute(house: Any) -> None:
+    nobody = uuid4()
+    for _ in range(3):
+        await house.ask("GET", "/api/v1/admin/stores", user_id=nobody)
+    await house.ask("GET", "/api/v1/me", user_id=nobody)
+
+    rows = await house.run(f"select * from audit_logs where actor_user_id = '{nobody}'")
+
+    assert [(row["action"], row["outcome"], row["payload"]["reason"]) for row in rows] == [
+        ("admin.admin_stores", "denied", "role_missing")
+    ]
+
+
 async def test_capability_comes_before_key_and_key_before_body(house: Any) -> None:
     path = OPEN_PATH.format("no-uuid")
 
@@ -94,6 +107,14 @@ async def test_internal_doors_open_to_the_named_services_only(house: Any) -> Non
 
     assert named == (200, {"data": {"service": "orders", "store_id": str(house.store_id)}})
     assert [other[0], elsewhere[0], user[0]] == [403, 401, 401]
+
+
+async def test_a_bearer_door_hands_over_the_bearer_and_knows_nobody(house: Any) -> None:
+    headers = {"Authorization": "Bearer of-the-client"}
+
+    answer = await house.ask("POST", "/api/v1/refresh", headers=headers, user_id=None, store_id=None, role=None)
+
+    assert answer.json() == {"data": {"bearer": "of-the-client", "user_id": None, "actor": "anonymous:-"}}
 
 
 async def test_unknown_paths_and_methods_keep_the_envelope(house: Any) -> None:

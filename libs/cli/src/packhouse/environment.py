@@ -7,13 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chassis.auth import key_path, trust_path
 from chassis.db.roles import role_url
 from packhouse.home import Home
-from packhouse.keys import access_key_path, hmac_secret
+from packhouse.keys import hmac_secret, variables
 from packhouse.servers import Servers
 
 EDGE = "gateway"
+ADMIN_URL = "PACKHOUSE_ADMIN_DATABASE_URL"
 ALL_SERVICES = (
     "identity", "media", "catalog", "orders", "logistics", "finance", "billing", "notifications", "analytics", EDGE,
 )  # fmt: skip
@@ -41,32 +41,18 @@ class Surroundings:
 
     def of(self, service: str) -> dict[str, str]:
         """The variables of one service; the same for its API, worker, jobs and migrations."""
-        keys = self.home.keys
-        own = {
+        shared = {
             "PACKHOUSE_ENVIRONMENT": self.mode,
             "PACKHOUSE_REDIS_URL": self.servers.redis.url,
-            "PACKHOUSE_KEY_FILE": str(key_path(keys, service)),
-            "PACKHOUSE_TRUST_FILE": str(trust_path(keys)),
-            "PACKHOUSE_HMAC_SECRET": hmac_secret(keys),
+            "PACKHOUSE_RABBITMQ_URL": self.servers.rabbitmq.url,
             "PACKHOUSE_RATE_LIMITS": "true" if self.rate_limits else "false",
         }
-        if service == "identity":
-            own["PACKHOUSE_ACCESS_KEY_FILE"] = str(access_key_path(keys))
-        if service != EDGE:
-            own |= self._stores_of(service)
-        return own | {f"PACKHOUSE_{name.upper()}_URL": ",".join(urls) for name, urls in self.addresses.items()}
+        addresses = {f"PACKHOUSE_{name.upper()}_URL": ",".join(urls) for name, urls in self.addresses.items()}
+        return {**shared, **addresses, **variables(self.home.keys, service, self.database_url, prefix=role_prefix())}
 
     def role_url(self, role: str) -> str:
         """The database as a role of this installation, such as `orders_app`."""
         return role_url(self.database_url, f"{role_prefix()}{role}", hmac_secret(self.home.keys))
-
-    def _stores_of(self, service: str) -> dict[str, str]:
-        """The gateway has neither database nor queue."""
-        return {
-            "PACKHOUSE_DATABASE_URL": self.role_url(f"{service}_app"),
-            "PACKHOUSE_RELAY_DATABASE_URL": self.role_url(f"{service}_relay"),
-            "PACKHOUSE_RABBITMQ_URL": self.servers.rabbitmq.url,
-        }
 
 
 def role_prefix() -> str:

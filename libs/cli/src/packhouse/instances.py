@@ -82,13 +82,16 @@ class Instance:
 
     def start(self) -> None:
         """Spawn it unless it runs already with the same environment; `wait_ready` tells when it serves."""
-        fingerprint = self._fingerprint()
-        if self.alive and self.process.record.fingerprint == fingerprint:
+        if self.is_current():
             return
         self.stop()
         program = Program(self.name, self._command(), self.home.log(self.name), self.environment)
-        self._process = Process.start(program, fingerprint=fingerprint)
+        self._process = Process.start(program, fingerprint=self._fingerprint())
         self.home.roster.add(self._process.record)
+
+    def is_current(self) -> bool:
+        """Whether a process runs here that was told what one started now would be told."""
+        return self.alive and self.process.record.fingerprint == self._fingerprint()
 
     def wait_ready(self, timeout: float = READY_SECONDS) -> None:
         """Raise StackError with the end of its log when it ended or did not become ready in time."""

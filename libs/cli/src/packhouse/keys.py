@@ -6,7 +6,8 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from chassis.auth import SigningKey, init_keys
+from chassis.auth import SigningKey, init_keys, key_path, trust_path
+from chassis.db.roles import Roles, role_url
 
 
 def ensure_keys(directory: Path, services: Sequence[str]) -> None:
@@ -17,6 +18,30 @@ def ensure_keys(directory: Path, services: Sequence[str]) -> None:
     if not _secret_path(directory).exists():
         _secret_path(directory).touch(mode=0o600)
         _secret_path(directory).write_text(secrets.token_urlsafe(48))
+
+
+def write_variables(directory: Path, services: Sequence[str], database_url: str) -> None:
+    """`<service>.env` for each: what a deployment hands to the processes of that service and to no other's."""
+    for service in services:
+        path = directory / f"{service}.env"
+        path.touch(mode=0o600)
+        path.write_text(
+            "".join(f"{name}={value}\n" for name, value in variables(directory, service, database_url).items())
+        )
+
+
+def variables(directory: Path, service: str, database_url: str, *, prefix: str = "") -> dict[str, str]:
+    """The secrets of one service, and its two roles at the database."""
+    secret = hmac_secret(directory)
+    roles = Roles.of(service, prefix)
+    return {
+        "PACKHOUSE_KEY_FILE": str(key_path(directory, service)),
+        "PACKHOUSE_TRUST_FILE": str(trust_path(directory)),
+        "PACKHOUSE_HMAC_SECRET": secret,
+        "PACKHOUSE_ACCESS_KEY_FILE": str(access_key_path(directory)),
+        "PACKHOUSE_DATABASE_URL": role_url(database_url, roles.app, secret),
+        "PACKHOUSE_RELAY_DATABASE_URL": role_url(database_url, roles.relay, secret),
+    }
 
 
 def access_key_path(directory: Path) -> Path:

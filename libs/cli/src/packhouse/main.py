@@ -19,7 +19,9 @@ keys = typer.Typer(no_args_is_help=True, help="Signing keys and the trust file."
 app.add_typer(keys, name="keys")
 console = Console()
 
-Root = Annotated[Path, typer.Option("--root", help="The folder the stack lives in; PACKHOUSE_HOME names another default.")]
+Root = Annotated[
+    Path, typer.Option("--root", help="The folder the stack lives in; PACKHOUSE_HOME names another default.")
+]
 HERE = Path(os.environ.get("PACKHOUSE_HOME", ".local"))
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -54,6 +56,7 @@ def restart(services: Annotated[list[str] | None, typer.Argument()] = None, root
     from packhouse.stack import Stack
 
     stack = Stack.attached(root)
+    stack.migrate(services)
     for service in services or stack.services:
         stack.restart(service)
         console.print(f"{service} is ready")
@@ -100,11 +103,21 @@ def generate(check: Annotated[bool, typer.Option(help="Write nothing; fail when 
 
 
 @keys.command("init")
-def init(directory: Path) -> None:
-    """A key for every service that has none, and the trust file over them all."""
-    from packhouse.keys import ensure_keys
+def init(
+    directory: Path,
+    database: Annotated[
+        str | None, typer.Option(help="Address of the services' database, with a role or without.")
+    ] = None,
+) -> None:
+    """A key for every service that has none, and the trust file over them all.
+
+    With `--database` also a file of variables for each service, `<service>.env`: its keys and its database roles.
+    """
+    from packhouse.keys import ensure_keys, write_variables
 
     ensure_keys(directory, ALL_SERVICES)
+    if database is not None:
+        write_variables(directory, ALL_SERVICES, database)
 
 
 @keys.command()

@@ -50,7 +50,7 @@ class Seeder:
         columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns) as progress:
             await self._each(progress, "vendors", range(self.vendor_count), self._vendor)
-            await self._each(progress, "buyers", range(self.buyer_count), self._buyer)
+            await self._each(progress, "buyers", range(self.buyer_count), self.join_buyer)
             goods = [(vendor, place) for vendor in self.market.vendors for place in range(self.products_each)]
             await self._each(progress, "products", goods, self._product)
         return self.market
@@ -82,7 +82,8 @@ class Seeder:
         (await self.market.admin.grants_standing(str(vendor.store_id), subscribed=True)).expect(200)
         self.market.vendors.append(vendor)
 
-    async def _buyer(self, place: int) -> None:
+    async def join_buyer(self, place: int) -> None:
+        """One more verified buyer; `place` numbers it within this run."""
         name = f"Dispensary {self.run}-{place:03}"
         buyer = Buyer(self.http, name, email=f"buyer-{place:03}-{self.run}@example.net")
         (await buyer.registers(address=self._address(place))).expect(200)

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from packhouse import database, guard
-from packhouse.environment import EDGE, Surroundings, installed_services
+from packhouse.environment import ADMIN_URL, EDGE, Surroundings, installed_services
 from packhouse.home import Home
 from packhouse.instances import Instance, Role
 from packhouse.keys import ensure_keys
@@ -31,8 +31,7 @@ from packhouse.roster import exclusive
 from packhouse.servers import SERVER_PROCESSES, Servers, end_everything, in_parallel
 
 API = ("api", "--with-worker")
-MIGRATE_SECONDS = 120
-ADMIN_URL = "PACKHOUSE_ADMIN_DATABASE_URL"
+COMMAND_SECONDS = 120
 Mode = Literal["development", "test"]
 
 
@@ -78,7 +77,7 @@ class Stack:
         """The stack that runs in this folder, to look at it, to run commands in it and to stop it."""
         stack = cls(root, detached=True)
         living = stack.home.roster.living()
-        stack._counts = {name: sum(_belongs(one, name) for one in living) for name in stack.services}
+        stack._counts = {name: max(1, sum(_belongs(one, name) for one in living)) for name in stack.services}
         stack._lay_out()
         return stack
 
@@ -108,7 +107,9 @@ class Stack:
             self.servers.postgres.start()
             database.prepare(self.servers.postgres.url)
             self._lay_out()
-            self.migrate()  # it waits for the broker itself, so that importing and starting go on side by side
+            missing = {one.role.service for one in self._instances.values() if not one.is_current()}
+            if missing:
+                self.migrate(sorted(missing))  # it waits for the broker itself, so that both start side by side
             for other in others:
                 other.result()
         self.tell("servers answer, schemas are up to date")
@@ -190,21 +191,14 @@ class Stack:
 
     def run(self, service: str, *command: str) -> str:
         """A one-off command of a service, `python -m chassis <service> ...`; returns what it printed."""
-        done = subprocess.run(  # noqa: S603  the words of our own command line
-            [sys.executable, "-m", "chassis", service, *command],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=MIGRATE_SECONDS,
-            env={**os.environ, **self.environment_for(service, command)},
-        )
-        if done.returncode:
-            raise StackError(f"{service} {' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-        return done.stdout
+        words = [sys.executable, "-m", "chassis", service, *command]
+        return _output_of(words, environment=self.environment_for(service, command))
 
-    def migrate(self) -> None:
-        """Bring every schema up to date, all at once."""
-        in_parallel([lambda name=name: self.run(name, "migrate") for name in self.services if name != EDGE])  # type: ignore[misc]
+    def migrate(self, services: Sequence[str] | None = None) -> None:
+        """Bring schemas, queues and bindings up to date, of all services or of these."""
+        owners = [name for name in services or self.services if name != EDGE]
+        environments = {name: self.environment_for(name, ["migrate"]) for name in owners}
+        _output_of([sys.executable, "-m", "packhouse.schemas"], told=json.dumps(environments))
 
     # Addresses
 
@@ -293,3 +287,18 @@ def _belongs(process: str, service: str) -> bool:
     """Whether a process of this name is an API of the service: `orders`, `orders-2`."""
     name, _, number = process.partition("-")
     return name == service and (not number or number.isdigit())
+
+
+def _output_of(words: Sequence[str], *, environment: Mapping[str, str] | None = None, told: str | None = None) -> str:
+    done = subprocess.run(  # noqa: S603  the words of our own command line
+        words,
+        input=told,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_SECONDS,
+        env={**os.environ, **(environment or {})},
+    )
+    if done.returncode:
+        raise StackError(f"{' '.join(words[1:])} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout

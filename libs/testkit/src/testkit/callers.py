@@ -42,7 +42,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """`key` is the Idempotency-Key; a body goes along only when there is one."""
-        sent = {**self.proof(method, path), **(headers or {})}
+        sent = {**self.proof(method, path.partition("?")[0]), **(headers or {})}
         if key is not None:
             sent["Idempotency-Key"] = key
         body = {} if json is None else {"json": json}
@@ -79,15 +79,29 @@ class Caller(Client):
 class ServiceClient(Client):
     """Another service, asking on its own or for a user and store."""
 
-    def __init__(self, http: httpx.AsyncClient, audience: str, key: SigningKey, name: str, **acting: UUID | None) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        audience: str,
+        key: SigningKey,
+        name: str,
+        *,
+        act_user_id: UUID | None = None,
+        act_store_id: UUID | None = None,
+    ) -> None:
         super().__init__(http, audience)
         self._key = key
         self._name = name
-        self._acting = acting
+        self._act_user_id = act_user_id
+        self._act_store_id = act_store_id
 
     def proof(self, method: str, path: str) -> dict[str, str]:
-        request_id = f"test-{uuid4().hex[:12]}"
         token = mint_service_token(
-            self._key, issuer=self._name, audience=self.audience, request_id=request_id, **self._acting
+            self._key,
+            issuer=self._name,
+            audience=self.audience,
+            request_id=f"test-{uuid4().hex[:12]}",
+            act_user_id=self._act_user_id,
+            act_store_id=self._act_store_id,
         )
         return {"Authorization": f"Bearer {token}"}

@@ -29,6 +29,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         close_home(home)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup` a file stays on one worker, and all that use the whole stack share the one that starts it."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            group = "stack" if "stack" in getattr(item, "fixturenames", ()) else item.path.as_posix()
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config) -> TestServers:
     """All of them, each started by the first test that uses it."""

@@ -104,9 +104,13 @@ class World:
         """
         return Caller(self.http, self.service.name, self._key("gateway"), **who)
 
-    def service_caller(self, name: str, **acting: UUID | None) -> ServiceClient:
-        """Another service; `act_user_id` and `act_store_id` tell for whom it asks."""
-        return ServiceClient(self.http, self.service.name, self._key(name), name, **acting)
+    def service_caller(
+        self, name: str, *, act_user_id: UUID | None = None, act_store_id: UUID | None = None
+    ) -> ServiceClient:
+        """Another service, on its own or on behalf of a user and store."""
+        key = self._key(name)
+        acting = {"act_user_id": act_user_id, "act_store_id": act_store_id}
+        return ServiceClient(self.http, self.service.name, key, name, **acting)
 
     async def hears(self, event: Event, *, seq: int | None = None, baseline: bool = False, may_fail: bool = False) -> None:
         """Deliver an event of another service through exchange, queue and inbox.
@@ -137,6 +141,10 @@ class World:
             await self._drain()
         if not may_fail:
             await self._assert_nothing_held()
+
+    async def drain(self) -> None:
+        """Publish the outbox, and nothing else."""
+        await self._relay.drain()
 
     async def emitted(self, kind: type[Said]) -> list[Said]:
         """What the service has said of this kind, published or not, in the order it was said."""
@@ -189,7 +197,7 @@ class World:
             pending = await self._pending()
             if not pending:
                 return
-            await self._relay.drain()
+            await self.drain()
             own = sum(self._inbound.hears(self.service.name, kind) for kind in pending)
             self._heard += await self._inbound.apply(own)
         raise AssertionError("the service keeps answering its own events")
@@ -254,7 +262,8 @@ class Opening:
     async def _open(self) -> World:
         async with AsyncExitStack() as stack:
             keys = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            init_keys(keys, ISSUERS)
+            others = {event.source() for event in self._service.consumes}
+            init_keys(keys, sorted({*ISSUERS, self._service.name, *others}))
             admin_url = await stack.enter_async_context(self._servers.database(self._service.name, self._build))
             settings = self._settings(keys, admin_url)
             opened = open_floor(self._service, settings, clock=SystemClock(), clients=self._clients)

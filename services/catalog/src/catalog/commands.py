@@ -17,7 +17,7 @@ CHECKS: Mapping[str, tuple[str, str]] = {
 
 
 async def stock(floor: Floor, arguments: Sequence[str]) -> None:
-    """`stock reconcile`: prove that every counter equals the rows behind it, or name the drift and exit with status 1."""
+    """`stock reconcile`: prove that every counter equals the rows behind it, or name the drift and exit with 1."""
     if list(arguments) != ["reconcile"]:
         sys.stderr.write("usage: stock reconcile\n")
         raise SystemExit(2)

@@ -1,6 +1,6 @@
 """What needs a question to another service between two looks at the database.
 
-A projection may be trusted for "yes". Before a "no" its owner is asked once; the answer is kept, and decides (spec 1.9).
+A projection may be trusted for "yes". Before a "no" its owner is asked once; the answer is kept and decides (spec 1.9).
 """
 
 import asyncio
@@ -35,7 +35,7 @@ class Standings:
         self._slots = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
     async def ask(self, store_ids: Collection[UUID]) -> None:
-        """One question for each store, and one transaction for each answer, so that no two stores are locked together."""
+        """One question and one transaction for each store, so that no two stores are ever locked together."""
         await asyncio.gather(*(self._ask(store_id) for store_id in store_ids))
 
     async def _ask(self, store_id: UUID) -> None:

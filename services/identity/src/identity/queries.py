@@ -10,7 +10,7 @@ from identity.domain.names import full_name
 from identity.domain.people import Membership, User
 from identity.domain.stores import OwnerDetail, Store
 from identity.repo import memberships, sessions, stores, users
-from kernel.refusal import Forbidden, NotFound
+from kernel.refusal import NotFound
 from kernel.scope import StoreScope
 
 
@@ -25,7 +25,7 @@ class StoreDetail:
 async def own_store(db: Reader, scope: StoreScope) -> StoreDetail:
     store = await stores.own(db, scope)
     if store is None:
-        raise Forbidden("store_context_missing", "store context missing")
+        raise NotFound
     return await with_owner(db, store)
 
 

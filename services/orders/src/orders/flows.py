@@ -42,8 +42,7 @@ async def check_out(call: Call, request: dict[str, Any]) -> Answer:
     try:
         attempt = await _open(call, request, call.claim.scope)
     except attempts.UnknownBuyerError:
-        await _learn_store(call.db, call.client(IdentityClient), call.scope, call)
-        attempt = await _open(call, request, call.claim.scope)
+        attempt = await _open_asking_first(call, request, call.claim.scope)
     answer = await finish(call.db, call.client(CatalogClient), attempt, context=call)
     call.claim.finished = True
     return answer
@@ -83,6 +82,15 @@ async def _open(call: Call, request: dict[str, Any], scope: Scope) -> Attempt:
         await failpoint("orders.attempt.before_commit")
     await failpoint("orders.attempt.after_commit")
     return attempt
+
+
+async def _open_asking_first(call: Call, request: dict[str, Any], scope: Scope) -> Attempt:
+    """Asks identity for the buying store, which no event has told of yet, before anything is refused (spec 1.9)."""
+    await _learn_store(call.db, call.client(IdentityClient), call.scope, call)
+    try:
+        return await _open(call, request, scope)
+    except attempts.UnknownBuyerError:
+        raise Forbidden("not_verified") from None
 
 
 async def _reserved(db: Database, catalog: CatalogClient, attempt: Attempt, context: CallContext) -> ReserveAnswer:
@@ -139,10 +147,9 @@ async def _answer_there(db: Database, attempt: Attempt) -> Answer:
 
 
 async def _learn_store(db: Database, identity: IdentityClient, scope: StoreScope, context: CallContext) -> None:
-    """Asks identity for a store that no event has told of yet (spec 1.9)."""
     try:
         store = await identity.store(scope.store_id, context=context)
     except NotFound:
-        raise Forbidden("not_verified") from None
+        return
     async with db.transaction(actor=Actor.service("orders"), request_id=context.request_id) as tx:
         await views.keep_store(tx, store)

@@ -1,4 +1,4 @@
-"""Connections to the broker. Whoever holds one opens the next one itself: what was in flight decides what to do again."""
+"""Connections to the broker. Whoever holds one opens the next itself, and knows what has to be done again."""
 
 from aio_pika import connect as open_connection
 from aio_pika.abc import AbstractConnection

@@ -169,7 +169,7 @@ class Envelope:
 
     @classmethod
     def read(cls, stamp: Stamp, body: bytes) -> Self:
-        """The event in this body. Raises `UnreadableBody` when it is malformed, too large, or tells of another place."""
+        """The event in this body. Raises `UnreadableBody`: malformed, too large, or it tells of another place."""
         if len(body) > BODY_BYTES_MAX:
             raise UnreadableBody(f"body of {len(body)} bytes, {BODY_BYTES_MAX} at most")
         try:

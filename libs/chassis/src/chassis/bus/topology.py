@@ -8,7 +8,7 @@ from chassis.manifest import Service
 EXCHANGE = "packhouse.events"
 DEAD_LETTER_EXCHANGE = "packhouse.dlx"
 DELIVERY_LIMIT = 20
-"""A crash of the consumer counts against every message it had not acknowledged, so a low limit would catch innocents."""
+"""A crash of the consumer counts against every message it had not acknowledged: a low limit would catch innocents."""
 
 
 def inbox_queue(service: str) -> str:

@@ -71,7 +71,7 @@ def long_text(**options: Any) -> Any:
 def instant(*, now: bool = True, **options: Any) -> Any:
     """timestamptz; the database's turnable clock fills it in, unless `now` is false."""
     kwargs = {"server_default": text("clock_now()")} if now else {}
-    return Field(sa_type=DateTime(timezone=True), sa_column_kwargs=kwargs, **options)  # type: ignore[call-overload]
+    return Field(sa_type=DateTime(timezone=True), sa_column_kwargs=kwargs, **options)
 
 
 def jsonb(**options: Any) -> Any:
@@ -85,7 +85,7 @@ def _one_of(words: Iterable[str]) -> str:
 
 
 def _checked(kind: Any, check: str, options: dict[str, Any], **kwargs: Any) -> Any:
-    return Field(sa_type=kind, sa_column_kwargs={"info": {"check": check}, **kwargs}, **options)  # type: ignore[call-overload]
+    return Field(sa_type=kind, sa_column_kwargs={"info": {"check": check}, **kwargs}, **options)
 
 
 @event.listens_for(Table, "after_parent_attach")

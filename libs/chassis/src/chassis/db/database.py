@@ -4,9 +4,9 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, overload
 
 import asyncpg
 
@@ -29,7 +29,7 @@ COMMAND_SECONDS = 15.0
 LIFETIME_SECONDS = 3600.0
 STATEMENTS_CACHED = 400
 
-Record = asyncpg.Record
+Record: TypeAlias = asyncpg.Record
 Kind = TypeVar("Kind", bound=Tx)
 
 _decode_json = json.loads
@@ -86,12 +86,21 @@ class Database:
         async with self._connection() as connection:
             yield Reader(connection)
 
-    @asynccontextmanager
-    async def transaction(self, *, actor: Actor, request_id: str, kind: type[Kind] = Tx) -> AsyncIterator[Kind]:  # type: ignore[assignment]
+    @overload
+    def transaction(self, *, actor: Actor, request_id: str) -> AbstractAsyncContextManager[Tx]: ...
+    @overload
+    def transaction(self, *, actor: Actor, request_id: str, kind: type[Kind]) -> AbstractAsyncContextManager[Kind]: ...
+    def transaction(
+        self, *, actor: Actor, request_id: str, kind: type[Tx] = Tx
+    ) -> AbstractAsyncContextManager[Tx]:
         """Commits when the block ends well: deferred calls, outbox, audit rows, COMMIT, calls after it. Else rolls back.
 
         Raises `CommitUnknown` when nobody can tell whether the COMMIT was done.
         """
+        return self._transaction(actor, request_id, kind)
+
+    @asynccontextmanager
+    async def _transaction(self, actor: Actor, request_id: str, kind: type[Kind]) -> AsyncIterator[Kind]:
         async with self._connection() as connection:
             begun = connection.transaction()
             with mapped():

@@ -9,7 +9,6 @@ later change of the floor adds a function such as `floor_2(op, schema)` for the 
 
 from typing import Any
 
-from alembic.operations import Operations
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -58,8 +57,8 @@ def add_floor(metadata: MetaData) -> None:
     _operations(metadata)
 
 
-def create_floor(op: Operations, schema: str) -> None:
-    """What the first migration of every service calls before it makes tables of its own."""
+def create_floor(op: Any, schema: str) -> None:
+    """What the first migration of every service calls, with `alembic.op`, before it makes tables of its own."""
     for statement in _FUNCTIONS:
         op.execute(statement.format(schema=schema))
     for table in service_metadata(schema).sorted_tables:
@@ -70,7 +69,7 @@ def create_floor(op: Operations, schema: str) -> None:
         op.execute(statement.format(schema=schema))
 
 
-def drop_floor(op: Operations, schema: str) -> None:
+def drop_floor(op: Any, schema: str) -> None:
     """Undo `create_floor`; everything the floor remembers is lost."""
     for table in reversed(service_metadata(schema).sorted_tables):
         op.execute(DropTable(table))

@@ -113,7 +113,7 @@ class Tx(Reader):
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A block that is undone alone, with what it said, when it raises. The exception goes on."""
-        pending = (self._emissions, self._audits, self._at_end, self._after_commit)
+        pending: tuple[list[Any], ...] = (self._emissions, self._audits, self._at_end, self._after_commit)
         marks = [len(items) for items in pending]
         self._savepoints += 1
         name = f"point_{self._savepoints}"

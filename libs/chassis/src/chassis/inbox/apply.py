@@ -47,7 +47,7 @@ _lag = histogram("inbox_lag_seconds", "From the fact to its effect here", ("sour
 
 
 class NotYet(Exception):  # noqa: N818  it is news, not a fault
-    """The handler needs another service's fact that has not come: the event is tried again, and alarms only after 30 s."""
+    """The handler needs a fact of another service that has not come: tried again, with an alarm only after 30 s."""
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Applier:
     async def _advance(
         self, runs: Mapping[StreamKey, Run], groups: Mapping[StreamKey, Sequence[Delivery]]
     ) -> dict[StreamKey, bool]:
-        """The streams that were moved and handled, each with whether a held event follows; none when anything failed."""
+        """The streams that were moved and handled, and whether a held event follows; none when anything failed."""
         if not runs:
             return {}
         applied = Applied()
@@ -169,7 +169,7 @@ class Applier:
         stream.last_seq = stamp.seq - 1
 
     async def _drain(self, tx: Tx, stream: Stream, applied: Applied, at_most: int, *, retry: bool) -> None:
-        """Take the held events that follow, until one fails, or may be what kills the process and has others beside it."""
+        """Take the held events that follow, until one fails, or must be tried alone and has others beside it."""
         for place, event in enumerate(await held.following(tx, stream.key, stream.last_seq, at_most)):
             if event.reason in TRIED_ALONE and (place or not retry):
                 stream.blocked = True

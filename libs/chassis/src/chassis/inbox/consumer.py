@@ -1,4 +1,4 @@
-"""The consuming worker of one service: takes deliveries from its queue, applies them, acknowledges what is committed."""
+"""The consuming worker of one service: takes deliveries, applies them, acknowledges what is committed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _log = get_logger(__name__)
 
 
 class Consumer:
-    """Everything that hears. It outlives its broker, its database and Redis: work waits, and goes on when they are back."""
+    """Everything that hears. It outlives broker, database and Redis: work waits, and goes on when they are back."""
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor

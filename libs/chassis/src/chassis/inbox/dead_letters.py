@@ -74,7 +74,7 @@ async def drop_dead(floor: Floor, letter_id: str | None = None) -> int:
 
 
 async def _take(floor: Floor, letter_id: str | None, action: str, handle: Callable[..., Any]) -> int:
-    """Handle, audit, then acknowledge: a crash between leaves the letter where it is, and the inbox knows duplicates."""
+    """Handle, audit, acknowledge. A crash between leaves the letter where it is, and the inbox knows duplicates."""
     taken = 0
     async with _channel(floor) as channel:
         async for message in _messages(floor, channel):

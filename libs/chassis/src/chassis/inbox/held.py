@@ -1,4 +1,4 @@
-"""Held events: acknowledged to the broker, kept here until their turn comes or their handler succeeds. Never dropped alone."""
+"""Held events: acknowledged to the broker, kept here until their turn comes or their handler succeeds."""
 
 from __future__ import annotations
 
@@ -137,15 +137,15 @@ COLUMNS = (
 )
 
 _HOLD = """
-insert into inbox_held
-    (source, aggregate_type, aggregate_id, seq, epoch, event_id, topic, baseline, body, reason, next_at)
+insert into inbox_held (source, aggregate_type, aggregate_id, seq, epoch, event_id, topic, baseline, body,
+                        reason, next_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, case when $11::bool then clock_now() end)
 on conflict do nothing
 """
 
 _FAIL = """
-insert into inbox_held
-    (source, aggregate_type, aggregate_id, seq, epoch, event_id, topic, baseline, body, attempts, reason, error, next_at)
+insert into inbox_held (source, aggregate_type, aggregate_id, seq, epoch, event_id, topic, baseline, body,
+                        attempts, reason, error, next_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, clock_now() + $13::interval)
 on conflict (source, aggregate_type, aggregate_id, seq) do update set
     attempts = excluded.attempts, reason = excluded.reason, error = excluded.error, next_at = excluded.next_at

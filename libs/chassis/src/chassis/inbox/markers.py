@@ -1,4 +1,4 @@
-"""Visible marks of processed events in Redis, for people and for guards outside PostgreSQL. Nothing here ever reads one."""
+"""Visible marks of processed events in Redis, for people and for guards outside PostgreSQL; nothing here reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does with held events: look, try again, drop (spec 1.9). Whatever changes something leaves an audit row."""
+"""What a person does with held events: look, try again, drop (spec 1.9). Every change leaves an audit row."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def retry_held(floor: Floor, event_id: UUID | None = None) -> tuple[int, i
 
 
 async def drop_held(floor: Floor, event_id: UUID | None = None) -> int:
-    """Give up one event, or every held one whose handler failed: its number is passed over and what waits behind it goes on.
+    """Give up one event, or all whose handler failed: the number is passed over, and what waits behind it goes on.
 
     Answers how many were dropped. An event that still waits for the numbers before it is passed over when they came.
     """

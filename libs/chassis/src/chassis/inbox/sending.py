@@ -1,4 +1,4 @@
-"""What a source does for its listeners: `join`, `replay`, `rebuild`, `restored` (spec 1.8, 1.9). Each leaves an audit row."""
+"""What a source does for its listeners: `join`, `replay`, `rebuild`, `restored` (spec 1.9). Each is audited."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _log = get_logger(__name__)
 
 
 async def join(floor: Floor, consumer: str) -> int:
-    """Send a service that has just bound our aggregates their whole past, straight into its queue; answers the events sent.
+    """Send a service that has just bound our aggregates their whole past, straight into its queue; answers how much.
 
-    The first event of each aggregate is a baseline, so that streams open; a stream that is open takes it as a duplicate.
+    The first event of each aggregate is a baseline, so that streams open; an open stream takes it as a duplicate.
     """
     kinds = _aggregates_for(floor, consumer)
     sent = 0
@@ -45,7 +45,7 @@ async def join(floor: Floor, consumer: str) -> int:
 
 
 async def replay(floor: Floor, consumer: str, aggregate: tuple[str, UUID] | None = None, start: int = 1) -> int:
-    """Send our archive, or one aggregate of it, into one service's queue again; what was applied there is a duplicate."""
+    """Send our archive, or one aggregate of it, into a service's queue again; what was applied there is a duplicate."""
     kinds = _aggregates_for(floor, consumer)
     sent = 0
     async with _direct(floor, consumer) as send:
@@ -67,7 +67,7 @@ async def rebuild(floor: Floor) -> int:
 
 
 async def restored(floor: Floor) -> tuple[int, int]:
-    """Start a new epoch after a restore from backup, and say every snapshot in it; answers the epoch and the snapshots."""
+    """Start a new epoch after a restore from backup, and say every snapshot in it; answers epoch and count."""
     async with _transaction(floor) as tx:
         epoch = int(await tx.fetchval("update stream_epoch set epoch = epoch + 1 returning epoch"))
         tx.audit("event.restored", "service", None, {"epoch": epoch})
@@ -113,7 +113,7 @@ class _Sender:
 
 @asynccontextmanager
 async def _direct(floor: Floor, consumer: str) -> AsyncIterator[_Sender]:
-    """The default exchange routes by queue name. Raises `NotFound` when the service has no queue yet (`migrate` makes it)."""
+    """The default exchange routes by queue name. Raises `NotFound` when the service has no queue yet."""
     connection = await connect(floor.settings.rabbitmq_url, f"{floor.service.name} sender")
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)

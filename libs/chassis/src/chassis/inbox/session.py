@@ -131,7 +131,7 @@ class Session:
                 arrivals.task_done()
 
     async def _record(self, batch: Sequence[Arrival]) -> None:
-        """Apply and acknowledge. While the database is away this waits: the broker keeps the rest, nothing is counted."""
+        """Apply and acknowledge. While the database is away this waits; the broker keeps the rest uncounted."""
         backoff = Backoff()
         while not self._closed.is_set():
             try:

@@ -77,9 +77,9 @@ async def history(
 ) -> list[Envelope]:
     """What this aggregate said from number `start` on, at most `limit` envelopes, in order and without a gap.
 
-    What the archive no longer has is stood for by one baseline in front: the present snapshot where the aggregate has one,
-    else an empty event; its number is that of the last event it stands for. `db` comes from
-    `one_moment`: snapshot, numbers and events belong together.
+    What the archive no longer has is stood for by one baseline in front: the present snapshot where the aggregate has
+    one, else an empty event; its number is that of the last event it stands for. `db` comes from `one_moment`:
+    snapshot, numbers and events belong together.
     """
     epoch = await db.fetchval("select epoch from stream_epoch")
     rows = await db.fetch(_HISTORY, aggregate_type, aggregate_id, start, epoch, limit)
@@ -145,8 +145,8 @@ def source_router(service: Service) -> Router:
 
 
 _COLUMNS = (
-    "event_id, type, aggregate_type, aggregate_id, aggregate_seq, epoch, baseline, payload, traceparent, request_id, actor, "
-    "created_at"
+    "event_id, type, aggregate_type, aggregate_id, aggregate_seq, epoch, baseline, payload, traceparent, request_id, "
+    "actor, created_at"
 )
 
 _HISTORY = f"""

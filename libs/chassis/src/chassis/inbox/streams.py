@@ -113,8 +113,8 @@ def _key(row: Record) -> StreamKey:
 
 
 # Rows are locked in key order before they are moved, so that two batches with the same streams cannot deadlock. A held
-# event that has become the next one gets its time here: should the process die after the commit, a retry finds it. A held
-# copy of what is applied now is forgotten.
+# event that has become the next one gets its time here: should the process die after the commit, a retry finds it. A
+# held copy of what is applied now is forgotten.
 _ADVANCE = """
 with run as (
     select * from unnest($1::text[], $2::text[], $3::uuid[], $4::int[], $5::bigint[], $6::bigint[], $7::bool[])

@@ -1,4 +1,4 @@
-"""Work that a clock starts: a lease decides who runs it, a fencing token keeps a stale holder from doing harm (spec 1.8)."""
+"""Work that a clock starts: a lease decides who runs it, a fencing token stops a stale holder (spec 1.8)."""
 
 from chassis.jobs.lease import LeaseLost
 from chassis.jobs.run import JobOutcome, JobRun, run_job

@@ -134,7 +134,7 @@ async def run_job(
 
 
 async def _guarded(job: Job, run: JobRun, lease: Lease) -> bool:
-    """Run while the lease is renewed beside it; whichever ends first ends the other. Says whether the job ended well."""
+    """Run while the lease is renewed beside it; whichever ends first ends the other. Says whether it ended well."""
     keeping = asyncio.create_task(lease.keep())
     running = asyncio.create_task(_limited(job, run))
     succeeded = False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chassis.floor import Floor
 
 TICK_MAX = timedelta(seconds=30)
-"""A daily job is asked every 30 s whether it is due, so that a restart or a lost run delays it by moments, not by a day."""
+"""A daily job is asked every 30 s whether it is due: a restart or a lost run delays it by moments, not by a day."""
 FINISH_SECONDS = 20.0
 
 _log = get_logger(__name__)
@@ -37,7 +37,7 @@ class Scheduler:
             every = min(job.every, TICK_MAX).total_seconds()
             trigger = IntervalTrigger(seconds=every, jitter=min(1.0, every / 10), timezone="UTC")
             ticker.add_job(self._start, trigger, args=(name, stop), id=name, coalesce=True, misfire_grace_time=None)
-            self._start(name, stop)
+            await self._start(name, stop)
         ticker.start()
         try:
             await stop.wait()
@@ -45,8 +45,8 @@ class Scheduler:
             ticker.shutdown(wait=False)
             await self._finish()
 
-    def _start(self, name: str, stop: asyncio.Event) -> None:
-        """A run of its own task, unless this process is still at the last one."""
+    async def _start(self, name: str, stop: asyncio.Event) -> None:
+        """Begin a run, unless this process is still at the last one. A coroutine, so that it is called on the loop."""
         if any(task.get_name() == name for task in self._runs):
             return
         task = asyncio.create_task(self._tick(name, stop), name=name)

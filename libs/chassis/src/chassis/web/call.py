@@ -41,7 +41,7 @@ class Call:
         self._floor = exchange.floor
         self.service: str | None = caller.name if isinstance(caller, ServiceCaller) else None
         self.context = caller if isinstance(caller, Context) else _on_behalf(caller)
-        self.actor = _actor(self.context, self.service)
+        self.actor = actor_of(self.context, self.service)
         self.deadline: float | None = deadline
         self.status = status
         self.keyed = keyed
@@ -171,7 +171,8 @@ def _on_behalf(caller: ServiceCaller) -> Context:
     return Context(request_id=caller.request_id, user_id=caller.act_user_id, store_id=caller.act_store_id)
 
 
-def _actor(context: Context, service: str | None) -> Actor:
+def actor_of(context: Context, service: str | None) -> Actor:
+    """Who acts: a user, nobody in particular, or a service, perhaps for a user."""
     if service is not None:
         return Actor("service", service, context.user_id, context.store_id, "service")
     if context.user_id is None:

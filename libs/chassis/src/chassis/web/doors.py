@@ -7,8 +7,8 @@ machinery (dependency trees, response models) costs more than a read's whole que
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Required, TypedDict, TypeVar, Unpack
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
@@ -31,39 +31,65 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Any]])
 Replay = Callable[["Call", "Stored"], Awaitable[Answer]]
 
 INTERNAL: Final = "/internal/"
-_WRITES: Final = frozenset({"POST", "PUT", "PATCH"})
+WRITES: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Declaration(TypedDict, total=False):
+    """What a route may say about itself; see README, "Doors"."""
+
+    allow: Required[Callers]
+    key: KeyPolicy
+    answers: Any
+    status: int | tuple[int, ...]
+    reasons: Sequence[str]
+    keyed_by: str
+    replay: Replay
+    summary: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Everything a route declares about itself."""
+    """A declaration with its method, its path and what follows from them."""
 
     method: str
     path: str
     allow: Callers
-    key: KeyPolicy
-    status: int
+    key: KeyPolicy | None = None
     answers: Any = None
-    statuses: tuple[int, ...] = (200,)
+    status: int | tuple[int, ...] = 200
     reasons: Sequence[str] = ()
     keyed_by: str | None = None
     replay: Replay | None = None
+    summary: str | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
 
     @property
     def is_internal(self) -> bool:
         return self.path.startswith(INTERNAL)
 
-    @property
-    def keep(self) -> timedelta:
-        return self.key.keep
+    @cached_property
+    def keys(self) -> KeyPolicy:
+        """The key policy that counts: a write honours a key, unless nobody in particular asks."""
+        if self.key is not None:
+            return self.key
+        if self.method not in WRITES or (self.allow.is_anonymous and self.keyed_by is None):
+            return no_key()
+        return optional()
+
+    @cached_property
+    def statuses(self) -> tuple[int, ...]:
+        """The documented successes; the first is what an answer without a status gets."""
+        return (self.status,) if isinstance(self.status, int) else self.status
 
 
 class Door(APIRoute):
     """One route of a service."""
 
-    def __init__(self, rule: Rule, endpoint: Callable[..., Any], *, tags: Sequence[str], summary: str | None) -> None:
+    def __init__(self, rule: Rule, endpoint: Callable[..., Any], *, tags: Sequence[str]) -> None:
         self.rule = rule
-        has_body = rule.method in _WRITES
+        has_body = rule.method in WRITES
         self.plan = Plan(endpoint, path=rule.path, has_body=has_body, lenient=rule.is_internal)
         endpoint.__signature__ = self.plan.signature()  # type: ignore[attr-defined]
         super().__init__(
@@ -72,7 +98,7 @@ class Door(APIRoute):
             methods=[rule.method],
             tags=list(tags),
             operation_id=endpoint.__name__,
-            summary=summary,
+            summary=rule.summary,
             response_model=None,
             **documented(rule),
         )
@@ -88,7 +114,10 @@ class Door(APIRoute):
 
 
 class Router(APIRouter):
-    """Collects the doors of one part of a service. Every decorator needs `allow`; see README, "Doors"."""
+    """Collects the doors of one part of a service. Every decorator needs `allow`; see README, "Doors".
+
+    The decorators take a `Declaration` instead of FastAPI's options, hence the ignored overrides.
+    """
 
     def __init__(self, *, prefix: str = "", tags: Sequence[str] = ()) -> None:
         super().__init__(prefix=prefix, tags=list(tags))
@@ -97,52 +126,26 @@ class Router(APIRouter):
     def doors(self) -> list[Door]:
         return [route for route in self.routes if isinstance(route, Door)]
 
-    def get(self, path: str, **declared: Any) -> Callable[[Endpoint], Endpoint]:
+    def get(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Endpoint], Endpoint]:  # type: ignore[override]
         return self._door("GET", path, **declared)
 
-    def post(self, path: str, **declared: Any) -> Callable[[Endpoint], Endpoint]:
+    def post(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Endpoint], Endpoint]:  # type: ignore[override]
         return self._door("POST", path, **declared)
 
-    def put(self, path: str, **declared: Any) -> Callable[[Endpoint], Endpoint]:
+    def put(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Endpoint], Endpoint]:  # type: ignore[override]
         return self._door("PUT", path, **declared)
 
-    def patch(self, path: str, **declared: Any) -> Callable[[Endpoint], Endpoint]:
+    def patch(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Endpoint], Endpoint]:  # type: ignore[override]
         return self._door("PATCH", path, **declared)
 
-    def delete(self, path: str, **declared: Any) -> Callable[[Endpoint], Endpoint]:
+    def delete(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Endpoint], Endpoint]:  # type: ignore[override]
         return self._door("DELETE", path, **declared)
 
-    def _door(
-        self,
-        method: str,
-        path: str,
-        *,
-        allow: Callers,
-        key: KeyPolicy | None = None,
-        answers: Any = None,
-        status: int | tuple[int, ...] = 200,
-        reasons: Sequence[str] = (),
-        keyed_by: str | None = None,
-        replay: Replay | None = None,
-        summary: str | None = None,
-    ) -> Callable[[Endpoint], Endpoint]:
-        statuses = (status,) if isinstance(status, int) else status
-        rule = Rule(
-            method=method,
-            path=self.prefix + path,
-            allow=allow,
-            key=key or _usual_key(method, allow, keyed_by),
-            status=statuses[0],
-            statuses=statuses,
-            answers=answers,
-            reasons=tuple(reasons),
-            keyed_by=keyed_by,
-            replay=replay,
-        )
-        _check(rule)
+    def _door(self, method: str, path: str, **declared: Unpack[Declaration]) -> Callable[[Endpoint], Endpoint]:
+        rule = Rule(method=method, path=self.prefix + path, **declared)
 
         def declare(endpoint: Endpoint) -> Endpoint:
-            self.routes.append(Door(rule, endpoint, tags=[str(tag) for tag in self.tags], summary=summary))
+            self.routes.append(Door(rule, endpoint, tags=[str(tag) for tag in self.tags]))
             return endpoint
 
         return declare
@@ -182,7 +185,7 @@ def door_table(service: "Service") -> list[DoorRow]:
             path=door.rule.path,
             operation_id=door.operation_id or "",
             callers=door.rule.allow,
-            key=door.rule.key,
+            key=door.rule.keys,
             statuses=door.rule.statuses,
             reasons=tuple(door.rule.reasons),
         )
@@ -200,22 +203,16 @@ def _floor_routers(service: "Service") -> list[Router]:
     return [source_router(service)]
 
 
-def _usual_key(method: str, allow: Callers, keyed_by: str | None) -> KeyPolicy:
-    if method not in _WRITES or (allow.is_anonymous and keyed_by is None):
-        return no_key()
-    return optional()
-
-
 def _check(rule: Rule) -> None:
     """What a declaration may not say; found at import, so that such a service does not start."""
     where = f"{rule.method} {rule.path}"
     if rule.is_internal != (rule.allow.who == "service"):
         raise TypeError(f"{where}: internal routes take services(...), and no others do")
-    if rule.key.kind != "none" and rule.method not in _WRITES:
+    if rule.keys.kind != "none" and rule.method not in WRITES:
         raise TypeError(f"{where}: only POST, PUT and PATCH take a key")
-    if rule.key.kind != "none" and rule.allow.is_anonymous and rule.keyed_by is None:
+    if rule.keys.kind != "none" and rule.allow.is_anonymous and rule.keyed_by is None:
         raise TypeError(f"{where}: a key of nobody in particular needs keyed_by")
-    if rule.answers is not None and rule.status == 204:  # noqa: PLR2004  the status without a body
+    if rule.answers is not None and rule.statuses[0] == 204:  # noqa: PLR2004  the status without a body
         raise TypeError(f"{where}: 204 answers nothing")
 
 

@@ -64,7 +64,7 @@ def documented(rule: "Rule") -> dict[str, Any]:
         responses[status] = {"description": _DESCRIPTIONS.get(status, "Done")}
         if status != _NO_CONTENT:
             responses[status]["model"] = Envelope[rule.answers or Any]  # type: ignore[misc]
-    return {"status_code": rule.status, "responses": responses}
+    return {"status_code": rule.statuses[0], "responses": responses}
 
 
 def document(*, title: str, version: str, doors: Sequence["Door"]) -> dict[str, Any]:
@@ -95,13 +95,13 @@ def document(*, title: str, version: str, doors: Sequence["Door"]) -> dict[str, 
 def _add_declaration(operation: dict[str, Any], rule: "Rule") -> None:
     """Callers, key policy, reasons and failures of one operation."""
     operation["x-packhouse-allow"] = rule.allow.described()
-    operation["x-packhouse-key"] = rule.key.described()
+    operation["x-packhouse-key"] = rule.keys.described()
     if rule.reasons:
         operation["x-packhouse-reasons"] = sorted(rule.reasons)
     if not rule.allow.is_anonymous:
         operation["security"] = [{"service" if rule.is_internal else "bearer": []}]
-    if rule.key.kind != "none":
-        operation.setdefault("parameters", []).append(_key_parameter(required=rule.key.kind == "required"))
+    if rule.keys.kind != "none":
+        operation.setdefault("parameters", []).append(_key_parameter(required=rule.keys.kind == "required"))
     failures = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
     operation["responses"] = {
         **{code: told for code, told in operation["responses"].items() if int(code) < 400},  # noqa: PLR2004  successes

@@ -9,9 +9,10 @@ from starlette.types import Receive, Scope, Send
 
 from chassis import idempotency
 from chassis.answer import Answer, refused
+from chassis.audit import AuditEntry, record_denied
 from chassis.auth import Context, ServiceCaller, bearer, verify_context, verify_service_token
 from chassis.telemetry import counter, get_logger
-from chassis.web.call import Call
+from chassis.web.call import Call, actor_of
 from chassis.web.exchange import EXCHANGE, Exchange, send_answer
 from chassis.web.plan import Plan
 from chassis.web.strict_json import BODY_MAX, malformed
@@ -29,7 +30,7 @@ _auth_failures = counter("auth_failures_total", "Requests without a usable token
 class Visit:
     """Answers one request at one door. What it answers is sent by `send`."""
 
-    __slots__ = ("exchange", "plan", "receive", "rule", "scope")
+    __slots__ = ("caller", "exchange", "plan", "receive", "rule", "scope")
 
     def __init__(self, rule: "Rule", plan: Plan, scope: Scope, receive: Receive) -> None:
         self.rule = rule
@@ -37,12 +38,13 @@ class Visit:
         self.scope = scope
         self.receive = receive
         self.exchange: Exchange = scope[EXCHANGE]
+        self.caller: Context | ServiceCaller | None = None
 
     async def answer(self) -> Answer | Response:
         """The endpoint's answer, a stored one, or a refusal. A defect goes on to the panic guard."""
         try:
             caller = self._admitted()
-            key = self.rule.key.read(self.exchange.header(b"idempotency-key"))
+            key = self.rule.keys.read(self.exchange.header(b"idempotency-key"))
             call = self._call(caller)
             raw = await self._body() if self.plan.has_body else b""
             arguments = self.plan.arguments(call, self.scope["path_params"], self.scope["query_string"], raw)
@@ -50,10 +52,11 @@ class Visit:
                 return await self._run(call, arguments)
             return await self._run_once(call, arguments, self._key_scope(call, key, raw, arguments))
         except Refusal as refusal:
+            await self._leave_trace(refusal)
             return refused(refusal, self.exchange.request_id)
 
     async def send(self, answer: Answer, send: Send) -> None:
-        await send_answer(answer, send, self.rule.status)
+        await send_answer(answer, send, self.rule.statuses[0])
 
     def _admitted(self) -> Context | ServiceCaller:
         """Who asks, when it is one of the declared callers."""
@@ -64,6 +67,7 @@ class Visit:
             _auth_failures.labels(refusal.reason or "unknown").inc()
             raise
         self._begin(caller)
+        self.caller = caller
         if isinstance(caller, ServiceCaller):
             self.rule.allow.admit_service(caller)
         else:
@@ -105,8 +109,8 @@ class Visit:
             self.exchange,
             caller,
             deadline=time.monotonic() + seconds,
-            status=self.rule.status,
-            keyed=self.rule.key.kind != "none",
+            status=self.rule.statuses[0],
+            keyed=self.rule.keys.kind != "none",
         )
 
     async def _body(self) -> bytes:
@@ -143,7 +147,7 @@ class Visit:
 
     async def _run_once(self, call: Call, arguments: dict[str, Any], scope: idempotency.Scope) -> Answer | Response:
         """The endpoint under a claim, or the answer the key already has."""
-        taken = await idempotency.take(call.db, scope, self.rule.keep)
+        taken = await idempotency.take(call.db, scope, self.rule.keys.keep)
         if isinstance(taken, idempotency.Stored):
             return await self._replay(call, taken)
         call.claim = taken
@@ -165,7 +169,7 @@ class Visit:
         if not isinstance(answer, Answer):
             raise TypeError("a streamed answer cannot be stored under a key")
         async with call.reader() as db:
-            await idempotency.finish(db, claim, answer, self.rule.status)
+            await idempotency.finish(db, claim, answer, self.rule.statuses[0])
         claim.finished = True
         return answer
 
@@ -179,7 +183,7 @@ class Visit:
             return answer if stored is None else await self._replay(call, stored)
         try:
             async with call.reader() as db:
-                await idempotency.finish(db, claim, answer, self.rule.status)
+                await idempotency.finish(db, claim, answer, self.rule.statuses[0])
         except idempotency.LostClaimError:
             return await self._replay(call, await idempotency.present(call.db, claim.scope))
         return answer
@@ -201,6 +205,20 @@ class Visit:
                 made.body, made.status or stored.status, (*made.headers, *answer.headers), made.content_type
             )
         return answer
+
+    async def _leave_trace(self, refusal: Refusal) -> None:
+        """What agents and admins were refused stands in the audit log (spec 16.1); it never changes the answer."""
+        floor, caller = self.exchange.floor, self.caller
+        watched = self.rule.allow.who in {"agent", "admin"} and idempotency.is_storable(refusal)
+        if not watched or not isinstance(caller, Context) or caller.user_id is None or floor.service.metadata is None:
+            return
+        facts = {"path": self.scope["path"], "code": refusal.code.value, "reason": refusal.reason}
+        action = f"{self.rule.allow.who}.{self.plan.endpoint.__name__}"
+        entry = AuditEntry(actor_of(caller, None), self.exchange.request_id, action, "route", None, facts)
+        try:
+            await record_denied(floor.db, entry)
+        except Refusal as failure:
+            log.warning("audit.denied_not_recorded", action=action, reason=failure.reason)
 
     def _key_scope(self, call: Call, key: str, raw: bytes, arguments: dict[str, Any]) -> idempotency.Scope:
         secret = call.floor.settings.hmac_secret.get_secret_value()

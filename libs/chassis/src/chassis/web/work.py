@@ -26,12 +26,10 @@ class Work(Tx):
 
     _call: "Call"
     _answer: Answer | None = None
-    _finishes = False
 
     def bind(self, call: "Call", *, finishes: bool) -> None:
         """Belong to a request; with `finishes` the answer is stored when the block ends."""
         self._call = call
-        self._finishes = finishes
         if finishes:
             self.at_end(self._finish)
 

@@ -1,4 +1,4 @@
-"""What orders may ask (spec 1.10). Neither route takes a key: a quote stores nothing, a reserve is named by its checkout."""
+"""What orders may ask (spec 1.10). No route takes a key: a quote stores nothing, a reserve is named by its checkout."""
 
 from catalog import flows
 from catalog.clients.identity import IdentityClient

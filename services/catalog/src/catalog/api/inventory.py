@@ -6,7 +6,6 @@ from catalog.api.schemas import InventoryQuery, InventorySet, Movement, Movement
 from catalog.queries import vendor as queries
 from catalog.usecases.inventory import set_stock
 from chassis.web import OMP, Answer, Caller, Router, page_of, reply_json_page, required, vendor
-from kernel.refusal import NotFound
 
 router = Router(prefix="/api/v1/inventory", tags=["inventory"])
 
@@ -36,6 +35,4 @@ async def list_inventory(call: Caller, query: InventoryQuery) -> Answer:
 async def list_movements(call: Caller, product_id: UUID, query: MovementQuery) -> Answer:
     async with call.reader() as db:
         page = await queries.movements(db, call.scope, product_id, query.paging())
-    if page is None:
-        raise NotFound
     return reply_json_page("items", page)

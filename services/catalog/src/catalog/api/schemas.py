@@ -70,7 +70,7 @@ class ProductCreate(Body):
     coa_media_id: UUID | None = None
     inventory: StockBody
     media_ids: Annotated[list[UUID], Field(max_length=MEDIA_MAX)]
-    volume_discounts: Tiers = []
+    volume_discounts: Tiers = Field(default_factory=list)
 
 
 def _absent() -> Any:

@@ -6,7 +6,6 @@ from catalog.api.schemas import Product, ProductChange, ProductCreate, ProductQu
 from catalog.queries import vendor as queries
 from catalog.usecases.products import NewProduct, Tiers, change_product, create_product, delete_product
 from chassis.web import OMP, Answer, Caller, Router, no_content, page_of, reply_json, reply_json_page, vendor
-from kernel.refusal import NotFound
 
 router = Router(prefix="/api/v1/vendor/products", tags=["vendor products"])
 
@@ -24,15 +23,15 @@ async def create_vendor_product(call: Caller, body: ProductCreate) -> Answer:
         volume_discounts=_tiers(body.volume_discounts),
     )
     async with call.transaction() as tx:
-        text = await create_product(tx, call.scope, new, pictures_required=call.settings.pictures_required)
-        return tx.answer_with(reply_json(text))
+        product_id = await create_product(tx, call.scope, new, pictures_required=call.settings.pictures_required)
+        return tx.answer_with(reply_json(await queries.product(tx, call.scope, product_id)))
 
 
 @router.patch("/{product_id}", allow=vendor(OMP), answers=Product, reasons=("duplicate", "picture_missing"))
 async def change_vendor_product(call: Caller, product_id: UUID, body: ProductChange) -> Answer:
     tiers = _tiers(body.volume_discounts) if "volume_discounts" in body.model_fields_set else None
     async with call.transaction() as tx:
-        text = await change_product(
+        await change_product(
             tx,
             call.scope,
             product_id,
@@ -40,7 +39,7 @@ async def change_vendor_product(call: Caller, product_id: UUID, body: ProductCha
             tiers=tiers,
             pictures_required=call.settings.pictures_required,
         )
-        return tx.answer_with(reply_json(text))
+        return tx.answer_with(reply_json(await queries.product(tx, call.scope, product_id)))
 
 
 @router.delete("/{product_id}", allow=vendor(OMP), status=204)
@@ -60,10 +59,7 @@ async def list_vendor_products(call: Caller, query: ProductQuery) -> Answer:
 @router.get("/{product_id}", allow=vendor(), answers=Product)
 async def read_vendor_product(call: Caller, product_id: UUID) -> Answer:
     async with call.reader() as db:
-        text = await queries.product(db, call.scope, product_id)
-    if text is None:
-        raise NotFound
-    return reply_json(text)
+        return reply_json(await queries.product(db, call.scope, product_id))
 
 
 def _tiers(given: list[TierBody]) -> Tiers:

@@ -10,7 +10,7 @@ from kernel.refusal import NotFound, Unavailable
 
 class IdentityClient(Protocol):
     async def store(self, store_id: UUID, context: CallContext) -> StoreChanged | None:
-        """The store as it is now; None when there is no such store. Raises `Unavailable` when identity does not answer."""
+        """The store as it is now; None when there is none. Raises `Unavailable` when identity does not answer."""
 
 
 class HttpIdentity:

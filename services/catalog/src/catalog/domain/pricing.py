@@ -70,7 +70,7 @@ VENDOR_WARNINGS = {
 
 
 def clamped(quantity: int, moq: int, max_qty: int) -> tuple[int, list[Notice]]:
-    """The quantity raised to the minimum, then lowered to the maximum (0 = none), with a warning for each step taken."""
+    """The quantity raised to the minimum, then lowered to the maximum (0 = none), with a warning for each step."""
     warnings = []
     if quantity < moq:
         quantity = moq

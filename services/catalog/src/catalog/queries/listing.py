@@ -1,7 +1,7 @@
 """Lists of products: filters, sorts and keyset pages (spec 1.4, 4.2).
 
-A list is one SQL text for its sort and the filters that are present, so that each has the plan that suits it. Values are
-always arguments, except the limit: a plan for an unknown limit is made for a tenth of the table.
+A list is one SQL text for its sort and the filters that are present, so that each has the plan that suits it. Values
+are always arguments, except the limit: a plan for an unknown limit is made for a tenth of the table.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ NEAR = """(
     select near.delivery_radius_meters = 0 or ST_DWithin(near.geom, buyer.geom, near.delivery_radius_meters)
       from stores near, stores buyer
      where near.store_id = p.store_id and buyer.store_id = {})"""
-"""The vendor delivers to the whole state, or its radius reaches the buyer; a buyer without a point is reached by the former."""
+"""The vendor delivers to the whole state, or its radius reaches the buyer; whose point may be unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,22 @@ from catalog.repo.reservations import OVERDUE
 from chassis.db import Reader, Record
 
 DRIFT = """
-with explained as (
+with live as materialized (
+    select product_id, sum(qty) as reserved from reservations where state in ('held', 'confirmed') group by product_id
+), explained as (
     select i.product_id, i.available_qty, i.reserved_qty,
-           coalesce((select sum(m.available_delta) from inventory_movements m where m.product_id = i.product_id), 0) as available_moved,
-           coalesce((select sum(m.reserved_delta) from inventory_movements m where m.product_id = i.product_id), 0) as reserved_moved,
-           coalesce((select sum(r.qty) from reservations r
-                      where r.product_id = i.product_id and r.state in ('held', 'confirmed')), 0) as reserved_live
-      from inventory_items i
-     where $1::uuid is null or i.product_id > $1
-     order by i.product_id
-     limit $2
+           coalesce(moved.available, 0) as available_moved, coalesce(moved.reserved, 0) as reserved_moved,
+           coalesce(live.reserved, 0) as reserved_live
+      from (
+        select * from inventory_items where $1::uuid is null or product_id > $1 order by product_id limit $2
+      ) i
+      left join lateral (
+        select sum(available_delta) as available, sum(reserved_delta) as reserved
+          from inventory_movements where product_id = i.product_id
+      ) moved on true
+      left join live using (product_id)
 )
-select * from explained
+select * from explained order by product_id
 """
 
 

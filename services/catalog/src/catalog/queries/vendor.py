@@ -9,6 +9,7 @@ from catalog.repo.products import SNAPSHOTS
 from chassis.db import Reader, Record
 from contracts.catalog import ProductChanged
 from kernel.page import Page, binding, cut, encode_cursor
+from kernel.refusal import NotFound
 from kernel.scope import StoreScope
 
 READ_PRODUCT = f"""
@@ -26,8 +27,11 @@ async def products(db: Reader, scope: StoreScope, *, sort: SortName, filters: Fi
     )
 
 
-async def product(db: Reader, scope: StoreScope, product_id: UUID) -> str | None:
+async def product(db: Reader, scope: StoreScope, product_id: UUID) -> str:
+    """One product as JSON text; `NotFound` when it is not this store's."""
     found: str | None = await db.fetchval(READ_PRODUCT, product_id, scope.store_id)
+    if found is None:
+        raise NotFound
     return found
 
 
@@ -57,16 +61,13 @@ async def inventory(db: Reader, scope: StoreScope, *, low_stock: bool | None, pa
 def _inventory_statement(where: str, limit: int) -> str:
     return f"""
         select r.id, r.created_at,
-               json_build_object('product', r, 'available_qty', available_qty, 'reserved_qty', reserved_qty,
-                   'low_stock_threshold', low_stock_threshold, 'version', stock_version, 'updated_at', stock_updated_at)::text
-               as item
+               json_build_object('product', r, 'available_qty', s.available_qty, 'reserved_qty', s.reserved_qty,
+                   'low_stock_threshold', s.low_stock_threshold, 'version', s.version, 'updated_at', s.updated_at
+               )::text as item
           from (
             select {VENDOR_SUMMARY} {FROM} where {where} order by p.created_at desc, p.id desc limit {limit + 1}
           ) r
-          join lateral (
-            select available_qty, reserved_qty, low_stock_threshold, version as stock_version, updated_at as stock_updated_at
-              from inventory_items where product_id = r.id
-          ) stock on true
+          join inventory_items s on s.product_id = r.id
          order by r.created_at desc, r.id desc"""
 
 
@@ -75,10 +76,10 @@ async def _count(db: Reader, conditions: Conditions) -> int:
     return count
 
 
-async def movements(db: Reader, scope: StoreScope, product_id: UUID, paging: Paging) -> Page[str] | None:
-    """Every change of one product's stock, the newest first; None when the product is not this store's."""
+async def movements(db: Reader, scope: StoreScope, product_id: UUID, paging: Paging) -> Page[str]:
+    """Every change of one product's stock, the newest first; `NotFound` when the product is not this store's."""
     if not await db.fetchval(OWNS_PRODUCT, product_id, scope.store_id):
-        return None
+        raise NotFound
     bound_to = binding("movements", {"product_id": product_id})
     conditions = Conditions()
     conditions.require("m.product_id = {}", product_id)

@@ -4,7 +4,7 @@
 def visible(*, state: str, buyer: str) -> str:
     """SQL that is true for a product `p` which a buyer store of that state may see and buy.
 
-    `visible_in` is set only while the vendor is a verified, subscribed vendor store that is not deleted (`StoreView`), so the
-    gate needs no join. The arguments are SQL: parameters or columns.
+    `visible_in` is set only while the vendor is a verified, subscribed vendor store that is not deleted (`StoreView`),
+    so the gate needs no join. The arguments are SQL: parameters or columns.
     """
     return f"p.visible_in = {state} and p.is_active and p.deleted_at is null and p.store_id <> {buyer}"

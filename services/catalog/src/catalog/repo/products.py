@@ -22,14 +22,16 @@ MARKET_OF = "select state from stores where store_id = $1 and is_visible for sha
 
 INSERT_TIERS = """
 insert into product_volume_discounts (store_id, product_id, min_qty, discount_percent)
-select $1, $2, tier.min_qty, tier.discount_percent from unnest($3::int[], $4::numeric[]) as tier (min_qty, discount_percent)
+select $1, $2, tier.min_qty, tier.discount_percent
+  from unnest($3::int[], $4::numeric[]) as tier (min_qty, discount_percent)
 """
 
 DELETE_TIERS = "delete from product_volume_discounts where product_id = $1"
 
 INSERT_STOCK = """
 with stocked as (
-    insert into inventory_items (product_id, available_qty, low_stock_threshold) values ($1, $2, $3) returning product_id
+    insert into inventory_items (product_id, available_qty, low_stock_threshold) values ($1, $2, $3)
+    returning product_id
 )
 insert into inventory_movements (product_id, kind, available_delta, reserved_delta, actor_user_id)
 select product_id, 'initial', $2, 0, $4::uuid from stocked
@@ -47,7 +49,8 @@ select p.*, (
 
 DELETE = f"""
 with gone as (
-    update products set deleted_at = clock_now(), updated_at = clock_now(), version = version + 1 where id = $1 returning *
+    update products set deleted_at = clock_now(), updated_at = clock_now(), version = version + 1 where id = $1
+    returning *
 )
 select {FACTS}, i.available_qty > 0 as in_stock from gone p join inventory_items i on i.product_id = p.id
 """
@@ -96,7 +99,8 @@ select p.id from products p
 
 RAISE_VERSIONS = f"""
 with changed as (update products set version = version + 1 where id = any($1::uuid[]) returning *)
-select {FACTS}, i.available_qty > 0 as in_stock from changed p join inventory_items i on i.product_id = p.id order by p.id
+select {FACTS}, i.available_qty > 0 as in_stock
+  from changed p join inventory_items i on i.product_id = p.id order by p.id
 """
 """Reads the counters as the statement found them, so it is a statement of its own, after the one that moved them."""
 

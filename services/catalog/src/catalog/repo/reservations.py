@@ -1,7 +1,7 @@
 """Statements about reservations (spec 4.3).
 
-Locks are always taken in one order, so that no two transactions can wait for each other: the checkout's row, reservation
-rows, inventory rows by product id, product rows by id, and at the flush the aggregate cursors.
+Locks are always taken in one order, so that no two transactions can wait for each other: the checkout's row,
+reservation rows, inventory rows by product id, product rows by id, and at the flush the aggregate cursors.
 """
 
 from catalog.domain.stock import states_before
@@ -45,7 +45,10 @@ with line as materialized (
        for update
 ), decided as materialized (
     select line.*, coalesce(shelf.available_qty, 0) as shelf_qty,
-           coalesce(obstacle, case when coalesce(shelf.available_qty, 0) < qty then 'insufficient_inventory' end) as reason
+           case
+               when obstacle is not null then obstacle
+               when coalesce(shelf.available_qty, 0) < qty then 'insufficient_inventory'
+           end as reason
       from line
       left join shelf using (product_id)
      where exists (select from claim)
@@ -56,10 +59,11 @@ with line as materialized (
      where d.product_id = i.product_id and d.reason is null
     returning i.product_id, i.available_qty
 ), stored as (
-    insert into reservations
-           (id, checkout_id, line_id, product_id, vendor_store_id, buyer_store_id, qty, state, reason, available_qty, held_until)
-    select id, $1, line_id, product_id, vendor_store_id, $2, qty, case when reason is null then 'held' else 'refused' end,
-           reason, shelf_qty - case when reason is null then qty else 0 end,
+    insert into reservations (id, checkout_id, line_id, product_id, vendor_store_id, buyer_store_id, qty, state, reason,
+                              available_qty, held_until)
+    select id, $1, line_id, product_id, vendor_store_id, $2, qty,
+           case when reason is null then 'held' else 'refused' end, reason,
+           shelf_qty - case when reason is null then qty else 0 end,
            case when reason is null then clock_now() + interval '15 minutes' end
       from decided
 ), moved as (
@@ -75,25 +79,28 @@ with line as materialized (
 )
 select exists (select from claim) as claimed,
        (select json_agg(json_build_object(
-            'line_id', line_id, 'product_id', product_id, 'vendor_store_id', vendor_store_id, 'reserved', reason is null,
-            'reason', reason, 'available_qty', least(shelf_qty - case when reason is null then qty else 0 end, {MOST})
+            'line_id', line_id, 'product_id', product_id, 'vendor_store_id', vendor_store_id,
+            'reserved', reason is null, 'reason', reason,
+            'available_qty', least(shelf_qty - case when reason is null then qty else 0 end, {MOST})
         ) order by place) from decided)::text as lines,
        (select json_agg(json_build_object('product_id', product_id, 'product_name', product_name,
-            'required_qty', required_qty, 'requested_qty', requested_qty) order by place) from violation)::text as violations,
+            'required_qty', required_qty, 'requested_qty', requested_qty
+        ) order by place) from violation)::text as violations,
        (select array_agg(vendor_store_id) from doubt) as doubted,
        (select json_agg(facts) from (select {FACTS}, false as in_stock from changed p) facts) as emptied
 """
 """All lines of one checkout in one round trip; does nothing unless it claims the checkout, so a repeat changes nothing.
 
-Arguments: checkout id, buyer store, buyer state, then per line its new reservation id, line id, product, vendor and quantity;
-last the vendors whose standing was asked of identity already.
+Arguments: checkout id, buyer store, buyer state, then per line its new reservation id, line id, product, vendor and
+quantity; last the vendors whose standing was asked of identity already.
 """
 
 STORED = f"""
 select c.outcome,
        (select json_agg(json_build_object(
-            'line_id', line_id, 'product_id', product_id, 'vendor_store_id', vendor_store_id, 'reserved', state <> 'refused',
-            'reason', case when state = 'refused' then reason end, 'available_qty', least(available_qty, {MOST})
+            'line_id', line_id, 'product_id', product_id, 'vendor_store_id', vendor_store_id,
+            'reserved', state <> 'refused', 'reason', case when state = 'refused' then reason end,
+            'available_qty', least(available_qty, {MOST})
         ) order by id) from reservations r where r.checkout_id = c.checkout_id)::text as lines
   from checkouts c
  where c.checkout_id = $1
@@ -135,7 +142,8 @@ with owed as materialized (
        for update
 )
 update inventory_items i
-   set available_qty = i.available_qty + owed.available, reserved_qty = i.reserved_qty + owed.reserved, updated_at = clock_now()
+   set available_qty = i.available_qty + owed.available, reserved_qty = i.reserved_qty + owed.reserved,
+       updated_at = clock_now()
   from owed join shelf using (product_id)
  where i.product_id = owed.product_id
 returning i.product_id, (shelf.available_qty > 0) is distinct from (i.available_qty > 0) as crossed_zero

@@ -1,4 +1,4 @@
-"""The schema of catalog (spec 4.1). Counters are BIGINT: released stock may lift them above what one vendor set can say."""
+"""The schema of catalog (spec 4.1). Counters are BIGINT: released stock may lift them above what one set can say."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -102,12 +102,12 @@ class StoreView(Table, table=True):
             "kyc_status",
             "subscription_active",
             postgresql_where=text("type = 'vendor'"),
-        ),  # fmt: skip
+        ),
     )
 
 
 class Product(Table, table=True):
-    """`visible_in` is the state whose buyers may see the product's vendor, null while the vendor is hidden (ADR 0004)."""
+    """`visible_in` is the state whose buyers may see the product's vendor; null while it is hidden (ADR 0004)."""
 
     __tablename__ = "products"
     id: UUID = Field(primary_key=True)

@@ -19,7 +19,7 @@ async def set_stock(
     low_stock_threshold: int | None,
     expected_version: int | None,
 ) -> dict[str, Any]:
-    """Any value goes, whatever is reserved; what is promised stays promised. `expected_version` guards against a lost update."""
+    """Any value goes; what is promised stays promised. `expected_version` guards against a lost update."""
     before = await tx.fetchrow(LOCK_STOCK, product_id, scope.store_id)
     if before is None:
         raise NotFound

@@ -13,7 +13,6 @@ from catalog.domain.goods import (
     require_pictures_for_active,
     sanitised,
 )
-from catalog.queries import vendor
 from catalog.repo.products import (
     DELETE,
     DELETE_TIERS,
@@ -47,8 +46,8 @@ class NewProduct:
     volume_discounts: Tiers = ()
 
 
-async def create_product(tx: Tx, scope: StoreScope, new: NewProduct, *, pictures_required: bool) -> str:
-    """The new product as its vendor sees it, as JSON text. A sku taken by a live product of the store is a duplicate."""
+async def create_product(tx: Tx, scope: StoreScope, new: NewProduct, *, pictures_required: bool) -> UUID:
+    """The id of the new product. A sku of another live product of the store is a duplicate."""
     fields = _checked(new.fields)
     _check_media(new, pictures_required=pictures_required)
     require_max_qty_fits_moq(fields["moq"], fields["max_qty"])
@@ -59,7 +58,7 @@ async def create_product(tx: Tx, scope: StoreScope, new: NewProduct, *, pictures
     await _add_tiers(tx, scope, product_id, new.volume_discounts)
     announce(tx, await tx.fetch(READ_FACTS, product_id))
     tx.audit("product.create", "product", product_id, {"sku": fields["sku"], "available_qty": new.available_qty})
-    return await _shown(tx, scope, product_id)
+    return product_id
 
 
 def _check_media(new: NewProduct, *, pictures_required: bool) -> None:
@@ -78,8 +77,8 @@ async def change_product(
     *,
     tiers: Tiers | None,
     pictures_required: bool,
-) -> str:
-    """Set the named fields; `tiers` replace the ones there, None leaves them. Answers the product as JSON text."""
+) -> None:
+    """Set the named fields; `tiers` replace the ones there, None leaves them."""
     before = await _locked(tx, scope, product_id)
     fields = _checked(changes)
     require_known_media("coa_media_id", [fields.get("coa_media_id")])
@@ -93,7 +92,6 @@ async def change_product(
         await _add_tiers(tx, scope, product_id, tiers)
     announce(tx, await tx.fetch(READ_FACTS, product_id))
     tx.audit("product.update", "product", product_id, _difference(before, fields, tiers))
-    return await _shown(tx, scope, product_id)
 
 
 async def delete_product(tx: Tx, scope: StoreScope, product_id: UUID) -> None:
@@ -134,10 +132,3 @@ def _difference(before: Record, fields: Mapping[str, Any], tiers: Tiers | None) 
         told["old"]["volume_discounts"] = before["volume_discounts"]
         told["new"]["volume_discounts"] = [{"min_qty": low, "discount_percent": off} for low, off in tiers]
     return told
-
-
-async def _shown(tx: Tx, scope: StoreScope, product_id: UUID) -> str:
-    text = await vendor.product(tx, scope, product_id)
-    if text is None:
-        raise NotFound
-    return text

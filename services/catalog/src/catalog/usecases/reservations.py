@@ -35,7 +35,7 @@ _confirmed_after_abort = counter(
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """The answer as JSON text (contracts.catalog.ReserveAnswer); or the vendors to ask about before there can be one."""
+    """The answer as JSON text (contracts.catalog.ReserveAnswer), or the vendors to ask about before there is one."""
 
     answer: str | None
     doubted: Sequence[UUID] = ()
@@ -44,7 +44,7 @@ class Reserved:
 async def reserve(tx: Tx, command: ReserveCommand, *, asked: Collection[UUID] = ()) -> Reserved:
     """Decide every line once; a repeat gets the stored decision. Nothing is stored unless all lines could be decided.
 
-    `asked` are vendors whose standing identity has confirmed a moment ago; a line of any other hidden vendor decides nothing.
+    `asked` are vendors that identity was asked about a moment ago; a line of any other hidden vendor decides nothing.
     """
     require_distinct("lines", [line.product_id for line in command.lines])
     require_distinct("lines", [line.line_id for line in command.lines])
@@ -115,7 +115,7 @@ async def release(tx: Tx, checkout_id: UUID, line_ids: Sequence[UUID] | None, re
 
 
 async def abort(tx: Tx, checkout_id: UUID) -> None:
-    """Release what the checkout holds; one that was never seen leaves a tombstone, which refuses a reserve that comes later."""
+    """Release what the checkout holds; one never seen leaves a tombstone, which refuses a reserve that comes later."""
     await tx.run(TOMBSTONE, checkout_id)
     await release(tx, checkout_id, None, ReservationReason.ABORTED)
 

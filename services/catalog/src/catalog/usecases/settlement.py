@@ -1,8 +1,8 @@
 """The end of a transaction that gave stock back, or showed or hid a vendor.
 
-The inbox applies many events in one transaction, and reservations lock products in id order at the same time. If each event
-locked its own products as it came, two transactions could wait for each other. So events only write what is owed, and one
-settlement at the end of the transaction takes all locks in order: inventory rows, then product rows.
+The inbox applies many events in one transaction, and reservations lock products in id order at the same time. If each
+event locked its own products as it came, two transactions could wait for each other. So events only write what is owed,
+and one settlement at the end of the transaction takes all locks in order: inventory rows, then product rows.
 """
 
 from collections.abc import Iterable
@@ -23,8 +23,8 @@ class _Owed:
 
 
 _owed: WeakKeyDictionary[Tx, _Owed] = WeakKeyDictionary()
-"""What each open transaction owes. Both are only hints of where to look: what to do is read from the rows, so an event that
-was undone by its savepoint leaves nothing to settle.
+"""What each open transaction owes. It only says where to look: what to do is read from the rows, so an event that was
+undone by its savepoint leaves nothing to settle.
 """
 
 
@@ -33,7 +33,7 @@ def owe(tx: Tx, *, movements: Iterable[UUID] = (), stores: Iterable[UUID] = ()) 
     owed = _owed.setdefault(tx, _Owed())
     owed.movements.extend(movements)
     owed.stores.update(stores)
-    # Every debt registers, because a savepoint that is undone takes its registrations with it. The first call settles all.
+    # Every debt registers, because a savepoint that is undone takes its registrations along. The first settles all.
     tx.at_end(lambda: settle(tx))
 
 

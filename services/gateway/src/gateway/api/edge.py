@@ -16,7 +16,7 @@ from contracts.identity import SessionState
 from gateway.api.own import METRICS_PATH, OwnRoutes
 from gateway.api.rates import Rates
 from gateway.clients.access_tokens import AccessTokens
-from gateway.clients.bodies import Body, ClientGone
+from gateway.clients.bodies import Body, ClientGone, drain
 from gateway.clients.sessions import Sessions
 from gateway.clients.upstreams import FIRST_BYTE_SECONDS, Forwarded, Upstreams
 from gateway.domain.addresses import ClientAddress, Network, is_within
@@ -24,7 +24,7 @@ from gateway.domain.guards import guard_group, guard_store
 from gateway.domain.headers import Header, forwarded, secured
 from gateway.domain.paths import Path, is_api, normalised
 from gateway.domain.routes import READS_BEARER, Route, RouteTable, is_credential_path
-from kernel.refusal import Invalid, MethodNotAllowed, NotFound, Refusal, Unauthenticated
+from kernel.refusal import Invalid, MethodNotAllowed, NotFound, Refusal, TooLarge, Unauthenticated
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 CREDENTIAL_BODY_BYTES_MAX: Final = 64 * 1024
@@ -75,12 +75,17 @@ class Edge:
             return
         exchange: Exchange = scope[EXCHANGE]
         send = self._secured(send, scope["path"])
+        request = None
         try:
-            await self._chain(self._request(scope, exchange, receive, send))
+            request = self._request(scope, exchange, receive, send)
+            await self._chain(request)
         except ClientGone:
             return
         except Refusal as refusal:
-            await send_answer(_refused(refusal, exchange.request_id), send, 500)
+            answer = _refused(refusal, exchange.request_id)
+            if isinstance(refusal, TooLarge) or (request is not None and request.body.is_left_over):
+                answer, send = _with(answer, [(b"connection", b"close")]), _draining(send, receive)
+            await send_answer(answer, send, 500)
 
     def _request(self, scope: Scope, exchange: Exchange, receive: Receive, send: Send) -> _Request:
         """The request with its path and its body's length checked; nothing of the body is read yet."""
@@ -200,6 +205,20 @@ class Edge:
             await send(message)
 
         return secured_send
+
+
+def _draining(send: Send, receive: Receive) -> Send:
+    """Sends the whole answer at once, and ends it when the rest of the request has been read or given up."""
+
+    async def send_then_drain(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await drain(receive)
+        await send({"type": "http.response.body", "body": b""})
+
+    return send_then_drain
 
 
 def _context(request_id: str, session: SessionState | None) -> Context:

@@ -49,7 +49,7 @@ class Sessions:
             return remembered[0]
         state = await self._hot_copy(claims.sid)
         source = "redis"
-        if state is None or state.ask or not (state.revoked or agrees(state, claims)):
+        if state is None or _must_ask(state, claims, remembered and remembered[0]):
             state, source = await self._truth(claims.sid, request_id), "identity"
         _answers.labels(source).inc()
         if state is None or state.revoked or not agrees(state, claims):
@@ -85,6 +85,20 @@ class Sessions:
             return await self._ask(sid, request_id)
         except NotFound:
             return None
+
+
+def _must_ask(copy: SessionState, claims: AccessClaims, known: SessionState | None) -> bool:
+    """Whether a copy cannot be believed: it says so itself, it is older than what this process has seen, or it would
+    refuse the token, which may be newer than the copy.
+    """
+    if copy.revoked:
+        return False
+    is_older = known is not None and _age(copy) < _age(known)
+    return copy.ask or is_older or not agrees(copy, claims)
+
+
+def _age(state: SessionState) -> tuple[int, int]:
+    return state.membership_version, state.generation
 
 
 def agrees(state: SessionState, claims: AccessClaims) -> bool:

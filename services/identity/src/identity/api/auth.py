@@ -47,8 +47,7 @@ async def register_again(call: Call, stored: Stored) -> Answer:
     async with call.step() as tx:
         signed = await accounts.enter_again(tx, user_id, store_id, signing_in.opened_from(call))
     await show(call, [signed.family.id])
-    headers = {"Idempotency-Replayed": "true", **token_header(call, signed)}
-    return reply({**data, "refresh_token": signed.refresh_token}, headers=headers)
+    return reply({**data, "refresh_token": signed.refresh_token}, headers=token_header(call, signed))
 
 
 @router.post(

@@ -30,7 +30,7 @@ class ZipGeocoder:
         code = address.postal_code.strip()[:ZIP_LENGTH]
         if address.country != "US" or len(code) != ZIP_LENGTH or not (code.isascii() and code.isdigit()):
             return None
-        for area in zipcodes.matching(code):
+        for area in zipcodes.matching(code):  # type: ignore[no-untyped-call]  # it has no annotations
             if area["state"] == address.state:
                 return Point(lat=float(area["lat"]), lng=float(area["long"]))
         return None

@@ -8,10 +8,12 @@ each change, and never replaces a newer or a revoked copy.
 """
 
 import asyncio
+import time
 from collections.abc import Collection
 from uuid import UUID
 
 from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from chassis.telemetry import get_logger
@@ -20,6 +22,11 @@ from contracts.identity import SESSION_KEY, USER_SESSIONS_KEY, SessionState
 LIFE_SECONDS = 300
 PATIENCE_SECONDS = 0.5
 """As long as a request may wait for Redis; a slow one is treated like one that is away."""
+
+REST_SECONDS = 1.0
+"""After that Redis is left alone for a while, so that its absence costs one request its patience and not every one."""
+
+FILLS_MAX = 100
 
 CHANGES_KEY = "pf:session:changes:{sid}"
 
@@ -68,33 +75,53 @@ class HotCopies:
     def __init__(self, redis: Redis) -> None:
         self._mark = redis.register_script(_MARK)
         self._write = redis.register_script(_WRITE)
+        self._away_until = 0.0
+        self._fills: set[asyncio.Task[frozenset[UUID]]] = set()
 
     async def mark(self, sids: Collection[UUID], nonce: str) -> frozenset[UUID]:
         """Make the gateway ask about these sessions from now on; answers those of which that is certain."""
         marked = set()
-        try:
-            for sid in sids:
-                keys = [SESSION_KEY.format(sid=sid), CHANGES_KEY.format(sid=sid)]
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await self._mark(keys=keys, args=[nonce, LIFE_SECONDS])
-                marked.add(sid)
-        except (RedisError, OSError, TimeoutError) as error:
-            _log.warning("hot_copies.away", during="mark", error=type(error).__name__)
+        for sid in sids:
+            keys = [SESSION_KEY.format(sid=sid), CHANGES_KEY.format(sid=sid)]
+            if not await self._reached(self._mark, keys, [nonce, LIFE_SECONDS]):
+                break
+            marked.add(sid)
         return frozenset(marked)
 
     async def write(self, states: Collection[SessionState], nonce: str = "") -> frozenset[UUID]:
         """Show these states, and end the change that `nonce` began; answers the sessions that were reached."""
         written = set()
-        try:
-            for state in states:
-                keys = [
-                    SESSION_KEY.format(sid=state.sid),
-                    CHANGES_KEY.format(sid=state.sid),
-                    USER_SESSIONS_KEY.format(user_id=state.user_id),
-                ]
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await self._write(keys=keys, args=[state.model_dump_json(), nonce, LIFE_SECONDS])
-                written.add(state.sid)
-        except (RedisError, OSError, TimeoutError) as error:
-            _log.warning("hot_copies.away", during="write", error=type(error).__name__)
+        for state in states:
+            keys = [
+                SESSION_KEY.format(sid=state.sid),
+                CHANGES_KEY.format(sid=state.sid),
+                USER_SESSIONS_KEY.format(user_id=state.user_id),
+            ]
+            if not await self._reached(self._write, keys, [state.model_dump_json(), nonce, LIFE_SECONDS]):
+                break
+            written.add(state.sid)
         return frozenset(written)
+
+    def fill(self, state: SessionState) -> None:
+        """Show a state that somebody waits for, without letting them wait for Redis too."""
+        if len(self._fills) < FILLS_MAX:
+            task = asyncio.create_task(self.write([state]))
+            self._fills.add(task)
+            task.add_done_callback(self._fills.discard)
+
+    async def close(self) -> None:
+        """Finish what is being filled."""
+        await asyncio.gather(*self._fills)
+
+    async def _reached(self, script: AsyncScript, keys: list[str], arguments: list[str | int]) -> bool:
+        """Whether the script ran. One that got no answer in time may have run all the same, which does no harm."""
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await script(keys=keys, args=arguments)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = time.monotonic() + REST_SECONDS
+            _log.warning("hot_copies.redis_away", error=type(error).__name__)
+            return False
+        return True

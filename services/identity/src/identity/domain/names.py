@@ -10,6 +10,10 @@ def normal_email(email: str) -> str:
     return cleaned(unicodedata.normalize("NFC", email).lower())
 
 
+COMPANY_KEY_LENGTH = 400
+"""Some letters stand for whole phrases and would burst the index; no two companies differ beyond this."""
+
+
 def company_key(company_name: str) -> str:
     """What must be unique per state among live stores.
 
@@ -17,7 +21,7 @@ def company_key(company_name: str) -> str:
     business: compatibility letters, case and runs of blanks make no difference, whatever the database's collation.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", company_name).casefold())
-    return " ".join(folded.split())
+    return " ".join(folded.split())[:COMPANY_KEY_LENGTH].rstrip()
 
 
 def full_name(first_name: str, last_name: str) -> str:

@@ -72,7 +72,7 @@ async def tell(place: Place, sid: UUID) -> SessionState:
     if not families:
         raise NotFound
     state = families[0].as_state()
-    await place.client(HotCopies).write([state])
+    place.client(HotCopies).fill(state)
     if state.revoked:
         raise NotFound
     return state

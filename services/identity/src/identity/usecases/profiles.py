@@ -6,7 +6,7 @@ from typing import Any
 from chassis.db import Tx
 from identity.domain.stores import Store
 from identity.repo import stores
-from kernel.refusal import Forbidden, Invalid, NotFound
+from kernel.refusal import Invalid, NotFound
 from kernel.scope import StoreScope, StoreType
 
 MEDIA_FIELDS = ("logo_media_id", "banner_media_id")
@@ -18,7 +18,7 @@ async def update_profile(tx: Tx, scope: StoreScope, changes: Mapping[str, Any]) 
         raise NotFound(message="media not found")
     store = await stores.locked(tx, scope.store_id)
     if store is None:
-        raise Forbidden("store_context_missing")
+        raise NotFound
     if store.type is StoreType.BUYER and "delivery_radius_meters" in changes:
         raise Invalid.field("delivery_radius_meters")
     if not changes:

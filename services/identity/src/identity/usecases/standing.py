@@ -28,7 +28,7 @@ class Override:
 async def override_standing(tx: Tx, change: Change, store_id: UUID, override: Override) -> Store:
     """Replace the store's override.
 
-    Raises Invalid for a last day that has passed, NotFound, and Conflict "store_suspended" while the store is suspended.
+    Raises Invalid for a last day that has passed, NotFound, and Conflict "store_suspended" while it is suspended.
     """
     if override_is_over(override.until, business_day(tx.now)):
         raise Invalid.field("until")

@@ -1,5 +1,6 @@
 """Catalog in memory, for tests: the same answers as the real one, which the contract suite proves."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
@@ -48,9 +49,16 @@ class FakeProduct:
 
 
 class FakeCatalog:
-    """`away` makes it give no answer; `forgetful` makes a reserve take effect although its answer is lost."""
+    """`away` makes it give no answer; `forgetful` makes a reserve take effect although its answer is lost.
+
+    `meanwhile` is what happens elsewhere between the effect of a reserve and its answer.
+    """
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """An empty shop that answers."""
         self.products: dict[UUID, FakeProduct] = {}
         self.answers: dict[UUID, ReserveAnswer] = {}
         self.held: dict[UUID, int] = {}
@@ -58,6 +66,7 @@ class FakeCatalog:
         self.away = False
         self.forgetful = False
         self.reserve_calls = 0
+        self.meanwhile: Callable[[ReserveCommand], Awaitable[None]] | None = None
 
     def add(self, product: FakeProduct) -> FakeProduct:
         self.products[product.id] = product
@@ -82,6 +91,8 @@ class FakeCatalog:
         self._answer_or_fail()
         self.reserve_calls += 1
         answer = self.answers.get(command.checkout_id) or self._decided(command)
+        if self.meanwhile is not None:
+            await self.meanwhile(command)
         if self.forgetful:
             raise Unavailable("catalog")
         return answer

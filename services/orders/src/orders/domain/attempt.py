@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +10,14 @@ from kernel.refusal import Conflict, Refusal, StateConflict
 from kernel.scope import Actor
 from orders.domain.checkout import VendorPart, refusal_lines
 
-CLAIM = timedelta(seconds=20)
+CLAIM_SECONDS = 20
 """How long one process may work on an attempt before another may take it over."""
 
-ABORTED_AFTER = timedelta(minutes=10)
-"""Age at which the completer stops trying."""
+AGE_SECONDS_MAX = 600
+"""The age at which the completer stops trying, and aborts."""
+
+RETRY_AFTER_SECONDS = 2
+"""When to ask again about a cart that somebody else checks out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,11 @@ class Attempt:
                 for line in part.pending
             ],
         )
+
+
+def attempt_in_progress() -> Conflict:
+    """Somebody works on this cart; it carries Retry-After, because the answer may soon be another."""
+    return Conflict("attempt_in_progress", "a checkout of this cart is in progress", retry_after=RETRY_AFTER_SECONDS)
 
 
 def nothing_reservable(parts: Sequence[VendorPart], refused: Sequence[ReservedLine] = ()) -> Conflict:

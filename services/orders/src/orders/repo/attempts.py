@@ -2,35 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from chassis.db import Reader, Record, Tx
 from kernel.scope import Actor
-from orders.domain.attempt import Attempt
+from orders.domain.attempt import AGE_SECONDS_MAX, CLAIM_SECONDS, Attempt
 from orders.domain.checkout import VendorPart
 
 _PARTS = TypeAdapter(tuple[VendorPart, ...])
 _ACTOR = TypeAdapter(Actor)
 
-_INSERT = """
+_INSERT = f"""
 insert into checkout_attempts (
     id, buyer_store_id, cart_id, state, request, actor, idempotency_scope, body_hmac, lines, claim_token, claimed_until
 )
-values ($1, $2, $3, 'reserving', $4, $5, $6, $7, $8, $9, clock_now() + interval '20 seconds')
+values ($1, $2, $3, 'reserving', $4, $5, $6, $7, $8, $9, clock_now() + interval '{CLAIM_SECONDS} seconds')
 on conflict (cart_id) where state in ('reserving', 'committed') do nothing
 """
 
 _LIVE = """
-select id, idempotency_scope, claimed_until <= clock_now() as lapsed
-from checkout_attempts where cart_id = $1 and state = 'reserving' for update
+select id, claimed_until <= clock_now() as lapsed
+from checkout_attempts where cart_id = $1 and state = 'reserving'
 """
 
-_TAKE_CLAIM = """
+_TAKE_CLAIM = f"""
 update checkout_attempts attempt
-set claim_token = $2, claimed_until = clock_now() + interval '20 seconds', updated_at = clock_now()
+set claim_token = $2, claimed_until = clock_now() + interval '{CLAIM_SECONDS} seconds', updated_at = clock_now()
 from stores buyer
 where attempt.id = $1 and attempt.state = 'reserving' and attempt.claimed_until <= clock_now()
     and buyer.store_id = attempt.buyer_store_id
@@ -57,8 +56,8 @@ insert into checkout_attempts (id, state, claimed_until) values ($1, 'aborted', 
 on conflict (id) do nothing
 """
 
-_LAPSED = """
-select id, created_at <= clock_now() - interval '10 minutes' as too_old
+_LAPSED = f"""
+select id, created_at <= clock_now() - interval '{AGE_SECONDS_MAX} seconds' as too_old
 from checkout_attempts where state = 'reserving' and claimed_until <= clock_now()
 order by claimed_until limit $1
 """
@@ -69,7 +68,6 @@ class LiveAttempt:
     """An attempt that may still commit; `lapsed`: nobody is working on it."""
 
     id: UUID
-    idempotency_scope: dict[str, Any]
     lapsed: bool
 
 
@@ -104,7 +102,8 @@ async def insert(tx: Tx, attempt: Attempt) -> bool:
     return rows == 1
 
 
-async def lock_live(tx: Tx, cart_id: UUID) -> LiveAttempt | None:
+async def live(tx: Tx, cart_id: UUID) -> LiveAttempt | None:
+    """The attempt on a locked cart that may still commit. Its claim may change hands meanwhile: its end may not."""
     row = await tx.fetchrow(_LIVE, cart_id)
     return LiveAttempt(**row) if row else None
 

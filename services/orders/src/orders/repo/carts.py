@@ -73,8 +73,13 @@ set subtotal_cents = $4, discounts_cents = $5, total_cents = $6, updated_at = cl
 where id = $1
 """
 
-_CONTENT = """
+_OPENING = """
 select
+    (
+        select jsonb_build_object('id', id, 'scope', idempotency_scope)
+        from checkout_attempts where cart_id = $1 and state = 'reserving'
+    ) as live,
+    (select state from stores where store_id = $2 and not deleted) as buyer_state,
     coalesce(
         (select jsonb_agg(to_jsonb(item) order by item.id) from cart_items item where item.cart_id = $1), '[]'
     ) as items,
@@ -85,6 +90,26 @@ select
         ), '{}'
     ) as warnings
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What decides whether an attempt may open: the live one ({id, scope}) if there is one, the buyer, the content."""
+
+    live: dict[str, Any] | None
+    buyer_state: str | None
+    items: list[dict[str, Any]]
+    warnings: dict[str, list[dict[str, Any]]]
+
+    def parts(self) -> tuple[VendorPart, ...]:
+        """The cart as the lines of a checkout, by vendor in the cart's order; each line has its own new id."""
+        by_vendor: dict[str, list[Line]] = {}
+        for item in self.items:
+            by_vendor.setdefault(item["vendor_store_id"], []).append(_line(item))
+        return tuple(
+            VendorPart(UUID(vendor), _warned(self.warnings.get(vendor, [])), tuple(lines))
+            for vendor, lines in by_vendor.items()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +178,11 @@ async def remove(tx: Tx, cart_id: UUID) -> None:
     await tx.run("delete from cart_records where id = $1", cart_id)
 
 
-async def checkout_parts(tx: Tx, cart_id: UUID) -> tuple[VendorPart, ...]:
-    """The cart as the lines of a checkout, by vendor in the cart's order; each line has its own new id."""
-    content = await tx.fetchrow(_CONTENT, cart_id)
-    assert content is not None  # noqa: S101  a select of two scalars always has its row
-    by_vendor: dict[str, list[Line]] = {}
-    for item in content["items"]:
-        by_vendor.setdefault(item["vendor_store_id"], []).append(_line(item))
-    return tuple(
-        VendorPart(UUID(vendor), _warned(content["warnings"].get(vendor, [])), tuple(lines))
-        for vendor, lines in by_vendor.items()
-    )
+async def opening(tx: Tx, scope: StoreScope, cart_id: UUID) -> Opening:
+    """Everything about a locked cart, in one round trip."""
+    row = await tx.fetchrow(_OPENING, cart_id, scope.store_id)
+    assert row is not None  # noqa: S101  a select of scalars always has its row
+    return Opening(**row)
 
 
 def _line(item: dict[str, Any]) -> Line:

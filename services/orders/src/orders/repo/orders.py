@@ -17,8 +17,8 @@ _ORDER = TypeAdapter(VendorOrder)
 _LINES = TypeAdapter(tuple[Line, ...])
 _AMOUNTS = [field.name for field in fields(Amounts)]
 
-# The cart is locked before the attempt, as whoever opens, takes over or aborts an attempt on a cart does it: two that met
-# in opposite order would wait for each other.
+# The cart is locked before the attempt, as by whoever opens, takes over or aborts an attempt on a cart: two that met in
+# opposite order would wait for each other.
 _COMMIT = """
 with locked as materialized (
     select id from cart_records where id = $6 for update

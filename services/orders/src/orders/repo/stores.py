@@ -1,7 +1,5 @@
 """What this service keeps of other services' stores: names for rows, the buyer's state, and standing."""
 
-from uuid import UUID
-
 from chassis.db import Reader, Tx
 from contracts.identity import StoreChanged
 
@@ -44,9 +42,3 @@ async def newest_epoch(db: Reader) -> int:
     """The newest epoch of identity that this service has heard of; an answer of identity belongs to no older one."""
     epoch: int = await db.fetchval("select coalesce(max(source_epoch), 1) from stores")
     return epoch
-
-
-async def state_of(db: Reader, store_id: UUID) -> str | None:
-    """The two-letter state of a store that is known and alive."""
-    state: str | None = await db.fetchval("select state from stores where store_id = $1 and not deleted", store_id)
-    return state

@@ -8,19 +8,13 @@ from chassis.ids import new_id
 from contracts.orders import CheckoutAborted, ResolveAnswer
 from kernel.refusal import Conflict, NotFound
 from kernel.scope import StoreScope
-from orders.domain.attempt import CLAIM, Attempt, nothing_reservable
-from orders.repo import attempts, carts, orders, stores
+from orders.domain.attempt import Attempt, attempt_in_progress, nothing_reservable
+from orders.domain.states import AttemptState, CartStatus
+from orders.repo import attempts, carts, orders
 
 
 class UnknownBuyerError(Exception):
     """This service has not heard of the buying store yet; its owner has to be asked first."""
-
-
-def attempt_in_progress() -> Conflict:
-    """Somebody works on this cart; the answer may differ once their claim has ended, so it carries Retry-After."""
-    return Conflict(
-        "attempt_in_progress", "a checkout of this cart is in progress", retry_after=int(CLAIM.total_seconds() // 10)
-    )
 
 
 async def open_attempt(tx: Tx, scope: StoreScope, request: dict[str, Any], claim: dict[str, Any]) -> Attempt:
@@ -33,45 +27,45 @@ async def open_attempt(tx: Tx, scope: StoreScope, request: dict[str, Any], claim
     cart = await carts.lock(tx, scope, UUID(request["cart_id"]))
     if cart is None:
         raise NotFound
-    if cart.status != "active":
+    if cart.status != CartStatus.ACTIVE:
         raise Conflict("cart_converted", "this cart has been checked out")
-    live = await attempts.lock_live(tx, cart.id)
-    if live is not None:
-        return await _take_over(tx, live, claim)
+    opening = await carts.opening(tx, scope, cart.id)
+    if opening.live is not None:
+        return await _take_over(tx, opening.live, claim)
     if cart.expired:
         raise Conflict("quote_expired", "the quote of this cart has expired")
-    return await _open(tx, scope, cart.id, request, claim)
+    attempt = _planned(tx, scope, opening, request, claim)
+    if not await attempts.insert(tx, attempt):
+        raise attempt_in_progress()
+    return attempt
 
 
-async def _take_over(tx: Tx, live: attempts.LiveAttempt, claim: dict[str, Any]) -> Attempt:
-    same_client = live.idempotency_scope == claim
-    attempt = await attempts.take_claim(tx, live.id, new_id()) if same_client else None
+async def _take_over(tx: Tx, live: dict[str, Any], claim: dict[str, Any]) -> Attempt:
+    attempt = await attempts.take_claim(tx, UUID(live["id"]), new_id()) if live["scope"] == claim else None
     if attempt is None:
         raise attempt_in_progress()
     return attempt
 
 
-async def _open(tx: Tx, scope: StoreScope, cart_id: UUID, request: dict[str, Any], claim: dict[str, Any]) -> Attempt:
-    parts = await carts.checkout_parts(tx, cart_id)
+def _planned(
+    tx: Tx, scope: StoreScope, opening: carts.Opening, request: dict[str, Any], claim: dict[str, Any]
+) -> Attempt:
+    parts = opening.parts()
     if not any(part.pending for part in parts):
         raise nothing_reservable(parts)
-    buyer_state = await stores.state_of(tx, scope.store_id)
-    if buyer_state is None:
+    if opening.buyer_state is None:
         raise UnknownBuyerError
-    attempt = Attempt(
+    return Attempt(
         id=new_id(),
         buyer_store_id=scope.store_id,
-        buyer_state=buyer_state,
-        cart_id=cart_id,
+        buyer_state=opening.buyer_state,
+        cart_id=UUID(request["cart_id"]),
         request=request,
         actor=tx.actor,
         scope=claim,
         parts=parts,
         claim_token=new_id(),
     )
-    if not await attempts.insert(tx, attempt):
-        raise attempt_in_progress()
-    return attempt
 
 
 async def take_claim(tx: Tx, attempt_id: UUID) -> Attempt | None:
@@ -95,12 +89,11 @@ async def abort(tx: Tx, attempt_id: UUID, reason: str, *, lapsed_only: bool = Fa
 
 async def free_cart(tx: Tx, cart_id: UUID) -> None:
     """Makes sure that no attempt lives on a locked cart: a lapsed one is aborted, a claimed one is a `Conflict`."""
-    live = await attempts.lock_live(tx, cart_id)
+    live = await attempts.live(tx, cart_id)
     if live is None:
         return
-    if not live.lapsed:
+    if not live.lapsed or not await abort(tx, live.id, "cart_changed", lapsed_only=True):
         raise attempt_in_progress()
-    await abort(tx, live.id, "cart_changed")
 
 
 async def resolve(tx: Tx, attempt_id: UUID) -> ResolveAnswer:
@@ -112,6 +105,6 @@ async def resolve(tx: Tx, attempt_id: UUID) -> ResolveAnswer:
     if await attempts.bury(tx, attempt_id) or await abort(tx, attempt_id, "resolved", lapsed_only=True):
         return ResolveAnswer(outcome="aborted")
     state = await attempts.state_of(tx, attempt_id)
-    if state == "committed":
+    if state == AttemptState.COMMITTED:
         return ResolveAnswer(outcome="committed", order_ids=await orders.wanting_lines(tx, attempt_id))
-    return ResolveAnswer(outcome="open" if state == "reserving" else "aborted")
+    return ResolveAnswer(outcome="open" if state == AttemptState.RESERVING else "aborted")

@@ -21,6 +21,7 @@ from chassis.web import (
     ADMIN,
     AGENT,
     ANYONE,
+    BEARER,
     OMP,
     OPEN,
     SIGNED_IN,
@@ -101,6 +102,7 @@ class Gate:
         self.open = asyncio.Event()
         self.open.set()
         self.arrived = asyncio.Event()
+        self.away = False
 
     async def pass_through(self) -> None:
         self.arrived.set()
@@ -187,6 +189,24 @@ async def register(call: Caller, body: Registration) -> Answer:
     async with call.transaction() as tx:
         await tx.run("insert into jars (id, store_id, name) values ($1, $1, $2)", uuid4(), body.email)
         return tx.answer({"email": body.email, "refresh_token": "first"}, unstored={"refresh_token"})
+
+
+@router.post("/jars/{jar_id}/age", allow=member(OMP), answers=Jar)
+async def age_jar(call: Caller, jar_id: UUID) -> Answer:
+    """Two steps: what the first has done stays when the second cannot be taken."""
+    async with call.step() as tx:
+        await tx.run("update jars set opened = opened + 10 where id = $1", jar_id)
+    await GATE.pass_through()
+    if GATE.away:
+        raise Unavailable("catalog")
+    async with call.transaction() as tx:
+        opened = await tx.fetchval("update jars set opened = opened + 1 where id = $1 returning opened", jar_id)
+        return tx.answer(Jar(id=jar_id, name="aged", opened=opened))
+
+
+@router.post("/refresh", allow=BEARER)
+async def refresh(call: Caller) -> Answer:
+    return reply({"bearer": call.bearer, "user_id": call.user_id, "actor": str(call.actor)})
 
 
 @router.get("/me", allow=SIGNED_IN)

@@ -222,7 +222,8 @@ for each statement execute function catalog.refuse_change()
 
 TABLES = (CHECKOUTS, INVENTORY_MOVEMENTS, PRODUCTS, RESERVATIONS, STORES, INVENTORY_ITEMS, PRODUCT_VOLUME_DISCOUNTS)
 NAMES = (
-    "checkouts", "inventory_movements", "products", "reservations", "stores", "inventory_items", "product_volume_discounts",
+    "checkouts", "inventory_movements", "products", "reservations", "stores",
+    "inventory_items", "product_volume_discounts",
 )  # fmt: skip
 
 
