@@ -106,5 +106,5 @@ async def _payloads(database: asyncpg.Connection) -> Sequence[tuple[UUID, str]]:
 
 async def raw_lag(house: House) -> Figures:
     url, database = house.stack.servers.rabbitmq.url, house.stack.database_url()
-    latencies = await loop.commit_to_applied(database, url, events=LAG_EVENTS, every=LAG_EVERY)
+    latencies = await loop.Loop().timed(database, url, events=LAG_EVENTS, every=LAG_EVERY)
     return Figures.of(latencies, LAG_EVENTS * LAG_EVERY, errors=LAG_EVENTS - len(latencies))

@@ -13,6 +13,7 @@ from packhouse.actors import Admin, Buyer, Member, Vendor, product
 from packhouse.eventually import eventually
 
 VISIBLE_WITHIN = 15.0
+JOIN_AT_ONCE = 6
 
 
 @dataclass(slots=True)
@@ -54,14 +55,16 @@ async def open_market(http: httpx.AsyncClient, *, run: str, vendors: int, buyers
     market = Market(admin)
     market.vendors = [Vendor(http, f"Grower {run} {place}") for place in range(vendors)]
     market.buyers = [Buyer(http, f"Dispensary {run} {place}") for place in range(buyers)]
-    await asyncio.gather(*(_joins(market.admin, member) for member in (*market.vendors, *market.buyers)))
+    door = asyncio.Semaphore(JOIN_AT_ONCE)
+    await asyncio.gather(*(_joins(door, market.admin, member) for member in (*market.vendors, *market.buyers)))
     return market
 
 
-async def _joins(admin: Admin, member: Member) -> None:
-    (await member.registers()).expect(200)
-    granted = await admin.grants_standing(str(member.store_id), subscribed=member.store_type == "vendor")
-    granted.expect(200)
+async def _joins(door: asyncio.Semaphore, admin: Admin, member: Member) -> None:
+    async with door:
+        (await member.registers()).expect(200)
+        granted = await admin.grants_standing(str(member.store_id), subscribed=member.store_type == "vendor")
+        granted.expect(200)
 
     async def verified() -> bool:
         store = (await member.get("/api/v1/stores/me")).expect(200)
@@ -79,7 +82,8 @@ group by i.product_id having i.reserved_qty <> coalesce(sum(r.qty) filter (where
 
 UNITS_LOST = """
 select i.product_id from catalog.inventory_items i
-left join (select product_id, sum(qty) qty from catalog.reservations where state = 'consumed' group by 1) c using (product_id)
+left join (select product_id, sum(qty) qty from catalog.reservations
+           where state = 'consumed' group by 1) c using (product_id)
 join (select product_id, sum(available_delta) put_in from catalog.inventory_movements
       where kind in ('initial', 'set') group by 1) m using (product_id)
 where i.available_qty + i.reserved_qty + coalesce(c.qty, 0) <> m.put_in

@@ -1,4 +1,4 @@
-"""Each server or service may go away during trade: the others answer as documented and nothing is lost (acceptance 6)."""
+"""Each server or service may go away during trade: the others answer as documented, nothing is lost."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The last unit is sold once, whoever comes and however many processes serve (acceptance 2)."""
+"""The last unit is sold once, whoever comes and however many processes serve."""
 
 import asyncio
 from collections import Counter

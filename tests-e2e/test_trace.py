@@ -1,4 +1,4 @@
-"""One trace id goes from the gateway's answer through every process a checkout touches (acceptance 7)."""
+"""One trace id goes from the gateway's answer through every process a checkout touches."""
 
 import json
 from typing import Any

@@ -11,7 +11,8 @@ CALLED_BY_FRAMEWORKS = [
     "key_for",  # limits
     "_current_window_key",  # limits
 ]
-DECORATORS = ["@*router.*", "@app.*", "@line.*", "@keys.*", "@pytest.*", "@*validator*", "@*.listens_for"]
+DOORS = ["@*.get", "@*.post", "@*.put", "@*.patch", "@*.delete"]
+DECORATORS = [*DOORS, "@app.*", "@line.*", "@keys.*", "@pytest.*", "@*validator*", "@*.listens_for"]
 TABLES = ["*/tables.py", "*/migrations/*"]
 """Table classes are registered by being there; migrations are history."""
 

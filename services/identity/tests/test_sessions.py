@@ -9,6 +9,8 @@ import pytest
 
 from contracts.identity import SESSION_KEY, SecurityAlert, SessionState
 from identity.clients.hot_copies import HotCopies
+from identity.usecases import accounts
+from kernel.scope import Actor
 from testkit.world import World
 
 from .people import Person, a_store, an_admin, directly, grants
@@ -167,6 +169,30 @@ async def test_in_whatever_order_states_arrive_the_newest_stays(world: World) ->
         text = await world.floor.redis.get(SESSION_KEY.format(sid=sid))
         assert SessionState.model_validate_json(text) == states[3], order
         assert 0 < await world.floor.redis.ttl(SESSION_KEY.format(sid=sid)) <= 300
+
+
+async def test_an_answer_given_before_a_change_cannot_overwrite_what_came_after(world: World) -> None:
+    admin, sam = await an_admin(world), await a_store(world)
+    before = await sam.state()
+    assert before is not None
+    await grants(admin, sam.claims.store_id)
+    await world.floor.client(HotCopies).write([before])
+    copy = await sam.hot_copy()
+    assert copy is not None
+    assert copy.kyc_status == "verified"
+
+
+async def test_a_change_of_standing_waits_for_a_login_under_way(world: World) -> None:
+    admin, sam = await an_admin(world), await a_store(world)
+    async with world.db.transaction(actor=Actor.anonymous(), request_id="test") as tx:
+        entered = await accounts.enter(tx, sam.claims.user_id, "somewhere")
+        granting = asyncio.create_task(grants(admin, sam.claims.store_id))
+        await asyncio.sleep(0.3)
+        assert not granting.done(), "else the new session would be in neither of the two"
+    assert (await granting).status_code == 200
+    answer = await world.service_caller("gateway").get(f"/internal/v1/sessions/{entered.signed.family.id}")
+    state = SessionState.model_validate(answer.json()["data"])
+    assert (state.kyc_status, state.membership_version) == ("verified", 2)
 
 
 async def test_logins_amid_changes_of_standing_never_leave_an_older_copy(world_without_limits: World) -> None:

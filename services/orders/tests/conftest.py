@@ -146,9 +146,9 @@ class Market:
         return resolved
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def service(servers: TestServers) -> AsyncIterator[World]:
-    """One process of orders for all tests of a worker; opening a database for each would be most of their time."""
+    """One process of orders for all tests of a file; opening a database for each would be most of their time."""
     async with World.open(
         SERVICE, servers, clients={CatalogClient: FakeCatalog(), IdentityClient: FakeIdentity()}
     ) as world:

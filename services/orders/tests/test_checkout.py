@@ -14,99 +14,97 @@ from orders.api.schemas import Confirmation
 from orders.domain.receipt import Checkout
 from orders.repo.tables import METADATA
 
+from .conftest import ADDRESS
+
 SHIPPING = {"code": "van", "title": "Van", "price_cents": 1000}
+
+
+MONEY = ("subtotal_cents", "discount_cents", "tax_cents", "transport_fee_cents", "shipping_cents", "tip_cents")
+
+
+def item(product: Any, qty: int, status: str, notes: str | None, **amounts: int) -> dict[str, Any]:
+    """A line as a checkout answers it, but for its id; amounts that are not named are 0."""
+    return {
+        "product_id": str(product.id),
+        "product_name": product.title,
+        "thumbnail": None,
+        "qty": qty,
+        "unit": "gram",
+        "unit_price_cents": 0,
+        "discount_cents": 0,
+        "total_cents": 0,
+        "status": status,
+        "notes": notes,
+        **amounts,
+    }
+
+
+def order(vendor: Any, status: str, *items: dict[str, Any], **amounts: int) -> dict[str, Any]:
+    """An order as a checkout answers it, but for id and number; amounts that are not named are 0."""
+    total = amounts.pop("total_cents", 0)
+    money = {**dict.fromkeys(MONEY, 0), **amounts, "total_cents": total, "balance_due_cents": total}
+    return {"vendor_store_id": str(vendor.id), "status": status, **money, "items": list(items)}
+
+
+def without_ids(checkout: dict[str, Any]) -> list[str]:
+    """Takes every id and number out of the answer, so that the rest can be compared whole; answers them."""
+    taken = [checkout.pop("checkout_group_id")]
+    for order in checkout["vendor_orders"]:
+        taken += [order.pop("order_id"), str(order.pop("order_number"))]
+    for lines in (
+        *(o["items"] for o in checkout["vendor_orders"]),
+        *(v["line_items"] for v in checkout["rejected_vendors"]),
+    ):
+        taken += [line.pop("line_item_id") for line in lines]
+    return taken
 
 
 async def test_checkout_contract_partial_vendor_and_partial_line(market: Any, buyer: Any) -> None:
     whole, partial, refused, hidden = (market.vendor(name) for name in ("Whole", "Partial", "Refused", "Hidden"))
     hidden.hidden = True
     first = market.product(whole, title="First", price_cents=2000, tiers={10: Decimal(5)})
-    second = market.product(partial, title="Second", price_cents=500)
-    scarce = market.product(partial, title="Scarce", available=5)
-    sold_out = market.product(partial, title="Sold out", available=0)
-    lost = market.product(refused, title="Lost", available=3)
+    second, scarce = market.product(partial, title="Second", price_cents=500), market.product(partial, available=5)
+    sold_out, lost = market.product(partial, available=0), market.product(refused, title="Lost", available=3)
     away = market.product(hidden, title="Away")
     cart = await buyer.wants((first, 10), (second, 2), (scarce, 5), (sold_out, 1), (lost, 3), (away, 1))
-    scarce.available = 4
-    lost.available = 0
+    scarce.available, lost.available = 4, 0
     answer = await buyer.checks_out(cart["id"], tip_cents=200, shipping_line=SHIPPING)
     assert answer.status_code == 201, answer.text
     checkout = answer.json()["data"]
     Checkout.model_validate(checkout)
-    orders = {order["vendor_store_id"]: order for order in checkout["vendor_orders"]}
-    assert list(orders) == [str(whole.id), str(partial.id), str(refused.id)]
-    ids = {order.pop("order_id") for order in orders.values()} | {checkout["checkout_group_id"]}
-    assert len(ids) == 4
-    numbers = [order.pop("order_number") for order in orders.values()]
-    assert numbers == sorted(numbers)
-    lines = [item.pop("line_item_id") for order in orders.values() for item in order["items"]]
-    assert len(set(lines)) == 5
-
-    def item(product: Any, qty: int, discount: int, total: int, status: str, notes: str | None) -> dict[str, Any]:
-        return {
-            "product_id": str(product.id),
-            "product_name": product.title,
-            "thumbnail": None,
-            "qty": qty,
-            "unit": "gram",
-            "unit_price_cents": 0 if product is sold_out or product is away else product.price_cents,
-            "discount_cents": discount,
-            "total_cents": total,
-            "status": status,
-            "notes": notes,
-        }
-
-    assert orders[str(whole.id)] == {
-        "vendor_store_id": str(whole.id),
-        "status": "created_pending",
-        "subtotal_cents": 20_000,
-        "discount_cents": 1_000,
-        "tax_cents": 0,
-        "transport_fee_cents": 0,
-        "shipping_cents": 950,
-        "tip_cents": 190,
-        "total_cents": 20_140,
-        "balance_due_cents": 20_140,
-        "items": [item(first, 10, 1_000, 19_000, "pending", None)],
-    }
-    assert orders[str(partial.id)] == {
-        "vendor_store_id": str(partial.id),
-        "status": "created_pending",
-        "subtotal_cents": 1_000,
-        "discount_cents": 0,
-        "tax_cents": 0,
-        "transport_fee_cents": 0,
-        "shipping_cents": 50,
-        "tip_cents": 10,
-        "total_cents": 1_060,
-        "balance_due_cents": 1_060,
-        "items": [
-            item(second, 2, 0, 1_000, "pending", None),
-            item(scarce, 5, 0, 0, "rejected", "insufficient_inventory"),
-            item(sold_out, 1, 0, 0, "rejected", "not_available"),
+    ids = without_ids(checkout)
+    assert len(set(ids)) == len(ids) == 1 + 3 * 2 + 6
+    bought = item(first, 10, "pending", None, unit_price_cents=2_000, discount_cents=1_000, total_cents=19_000)
+    charged = {"subtotal_cents": 20_000, "discount_cents": 1_000, "shipping_cents": 950, "tip_cents": 190}
+    assert checkout == {
+        "shipping_address": ADDRESS,
+        "billing_address": None,
+        "payment_method": "cash",
+        "shipping_line": SHIPPING,
+        "tip_cents": 200,
+        "vendor_orders": [
+            order(whole, "created_pending", bought, **charged, total_cents=20_140),
+            order(
+                partial,
+                "created_pending",
+                item(second, 2, "pending", None, unit_price_cents=500, total_cents=1_000),
+                item(scarce, 5, "rejected", "insufficient_inventory", unit_price_cents=1_500),
+                item(sold_out, 1, "rejected", "not_available"),
+                subtotal_cents=1_000,
+                shipping_cents=50,
+                tip_cents=10,
+                total_cents=1_060,
+            ),
+            order(refused, "rejected", item(lost, 3, "rejected", "insufficient_inventory", unit_price_cents=1_500)),
+        ],
+        "rejected_vendors": [
+            {
+                "vendor_store_id": str(hidden.id),
+                "line_items": [item(away, 1, "rejected", "vendor_invalid")],
+                "warnings": [{"type": "vendor_invalid", "message": "this vendor cannot be bought from"}],
+            }
         ],
     }
-    assert orders[str(refused.id)] == {
-        "vendor_store_id": str(refused.id),
-        "status": "rejected",
-        **dict.fromkeys(("subtotal_cents", "discount_cents", "tax_cents", "transport_fee_cents"), 0),
-        **dict.fromkeys(("shipping_cents", "tip_cents", "total_cents", "balance_due_cents"), 0),
-        "items": [item(lost, 3, 0, 0, "rejected", "insufficient_inventory")],
-    }
-    [vendor] = checkout["rejected_vendors"]
-    assert vendor["line_items"][0].pop("line_item_id")
-    assert vendor == {
-        "vendor_store_id": str(hidden.id),
-        "line_items": [item(away, 1, 0, 0, "rejected", "vendor_invalid")],
-        "warnings": [{"type": "vendor_invalid", "message": "this vendor cannot be bought from"}],
-    }
-    assert {name: checkout[name] for name in ("payment_method", "tip_cents", "shipping_line", "billing_address")} == {
-        "payment_method": "cash",
-        "tip_cents": 200,
-        "shipping_line": SHIPPING,
-        "billing_address": None,
-    }
-    assert checkout["shipping_address"]["city"] == "Tulsa"
 
 
 async def test_the_facts_of_a_checkout_are_told_once_per_order(market: Any, buyer: Any) -> None:

@@ -80,6 +80,14 @@ async def test_a_refusal_that_dies_on_its_way_is_told_all_the_same(market: Any, 
     assert len(await market.world.emitted(CheckoutAborted)) == 1
 
 
+async def test_a_commit_whose_confirmation_is_lost_is_answered_from_the_record(market: Any, buyer: Any) -> None:
+    cart = await buyer.wants((market.product(market.vendor()), 1))
+    answer = await dies_at("outbox.after_commit", buyer, cart["id"])
+    [event] = await market.world.emitted(OrderCreated)
+    assert (answer.status_code, answer.headers["idempotency-replayed"]) == (201, "true")
+    assert answer.json()["data"]["vendor_orders"][0]["order_id"] == str(event.order_id)
+
+
 async def test_no_answer_is_503_and_the_same_key_finishes_with_what_was_reserved(market: Any, buyer: Any) -> None:
     flower = market.product(market.vendor(), available=10)
     cart = await buyer.wants((flower, 4))

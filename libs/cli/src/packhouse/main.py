@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -15,9 +16,10 @@ from packhouse.environment import ALL_SERVICES, EDGE
 from packhouse.processes import StackError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="The local stack and its tools.")
+PLAIN_WIDTH = 132
 keys = typer.Typer(no_args_is_help=True, help="Signing keys and the trust file.")
 app.add_typer(keys, name="keys")
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 Root = Annotated[
     Path, typer.Option("--root", help="The folder the stack lives in; PACKHOUSE_HOME names another default.")
@@ -48,6 +50,31 @@ def down(root: Root = HERE, wipe: Annotated[bool, typer.Option(help="Remove the 
     if wipe:
         stack.home.wipe()
     console.print(f"{running} processes ended" + (", data removed" if wipe else ""))
+
+
+@app.command()
+def demo(root: Root = HERE) -> None:
+    """Start the stack and play one trade through the gateway; the stack stays up."""
+    from packhouse.demo import Demo
+    from packhouse.up import ADMIN, ADMIN_EMAIL, logins, show, start
+
+    stack = start(root, rate_limits=True, console=console)
+    trade = Demo(console, stack.gateway_url, stack.database_url(), ADMIN_EMAIL)
+    asyncio.run(trade.play())
+    stack.write_description(admin=ADMIN)
+    show(stack, console)
+    console.print(logins(trade.logins()))
+
+
+@app.command()
+def seed(root: Root = HERE, size: Annotated[str, typer.Option(help="s, m or l.")] = "s") -> None:
+    """Fill the market through the gateway, which has no rate limits from then on until the next `up`."""
+    from packhouse.market import fill
+    from packhouse.up import ADMIN_EMAIL, bring_up
+
+    stack = bring_up(root, rate_limits=False, console=console)
+    market = asyncio.run(fill(stack.gateway_url, admin_email=ADMIN_EMAIL, size=size))
+    console.print(f"{len(market.vendors)} vendors, {len(market.buyers)} buyers, {market.products} products")
 
 
 @app.command()

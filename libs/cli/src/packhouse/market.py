@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -108,3 +109,11 @@ class Seeder:
             volume_discounts=tiers if place % 3 == 0 else [],
             inventory={"available_qty": draw.randrange(200, 5_000), "low_stock_threshold": 20},
         )
+
+
+async def fill(gateway: str, *, admin_email: str, size: str) -> Market:
+    """A market of that size beside whatever is there already; the admin must be registered."""
+    async with httpx.AsyncClient(base_url=gateway, timeout=60) as http:
+        admin = Admin(http, email=admin_email)
+        (await admin.logs_in()).expect(200)
+        return await Seeder(http, admin, size=size, run=uuid4().hex[:6]).seed()

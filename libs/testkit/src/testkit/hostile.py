@@ -184,7 +184,10 @@ class Forge:
                 f"time {name}",
                 self.with_claims(**{key: value for key, value in change.items() if key in self.claims}),
             )
-        text = json.dumps(dict(self.claims))
+        yield from self._written_times(json.dumps(dict(self.claims)), exp)
+
+    def _written_times(self, text: str, exp: int) -> Iterator[tuple[str, str]]:
+        """Numbers that JSON libraries read although JSON has none of them, or that no clock shows."""
         for word in ("NaN", "Infinity", "-Infinity", "1e400", "1E+3"):
             written = text.replace(f'"exp": {exp}', f'"exp": {word}')
             yield f"time exp {word}", self.signed(self.header(), written)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -19,10 +19,12 @@ class Tap:
 
     def __init__(self, queue: AbstractQueue, exchange: AbstractExchange) -> None:
         self.heard: list[Envelope] = []
+        self.messages: list[AbstractIncomingMessage] = []
         self._queue = queue
         self._exchange = exchange
 
     async def hear(self, message: AbstractIncomingMessage) -> None:
+        self.messages.append(message)
         self.heard.append(Envelope.from_message(message))
 
     async def bind(self, pattern: str) -> None:
@@ -32,9 +34,17 @@ class Tap:
         await self._queue.unbind(self._exchange, routing_key=pattern)
 
     async def until(self, count: int, *, seconds: float = 10.0) -> list[Envelope]:
-        """Wait for that many different events. Raises AssertionError when they have not come in time."""
-        await eventually(lambda: len({event.event_id for event in self.heard}) >= count, seconds=seconds)
+        """Wait for that many different events. Raises AssertionError when none has come for so long."""
+        known = -1
+        while len(self._different()) < count:
+            assert len(self._different()) > known, f"{known} of {count} events, and silence for {seconds} s"
+            known = len(self._different())
+            with suppress(AssertionError):
+                await eventually(lambda: len(self._different()) >= count, seconds=seconds)
         return self.heard
+
+    def _different(self) -> set[UUID]:
+        return {event.event_id for event in self.heard}
 
     def first_numbers(self) -> dict[UUID, list[int]]:
         """Per aggregate, the numbers in the order in which each was heard for the first time."""

@@ -68,9 +68,9 @@ async def finish(db: Database, catalog: CatalogClient, attempt: Attempt, *, cont
             answer = await _commit(db, attempt, decided, context)
         else:
             answer = await _give_up(db, attempt, refusal, context)
-    except CommitUnknown:
-        return await _answer_there(db, attempt)
-    return answer or await _answer_there(db, attempt)
+    except CommitUnknown as unknown:
+        return await _answer_there(db, attempt, otherwise=unknown)
+    return answer or await _answer_there(db, attempt, otherwise=attempt_aborted())
 
 
 _COMPLETER = Actor.job("complete-checkouts")
@@ -137,12 +137,12 @@ async def _abort_lapsed(db: Database, lapsed: LapsedAttempt, context: CallContex
     await failpoint("orders.abort.after_commit")
 
 
-async def _answer_there(db: Database, attempt: Attempt) -> Answer:
-    """What another process made of this attempt; raises `Conflict` when it was given up without an answer."""
+async def _answer_there(db: Database, attempt: Attempt, *, otherwise: Refusal) -> Answer:
+    """The answer that the client's record holds by now, whoever wrote it; raises `otherwise` when there is none."""
     try:
         stored = await idempotency.present(db, Scope.from_dict(attempt.scope))
     except Conflict:
-        raise attempt_aborted() from None
+        raise otherwise from None
     return stored.replayed()
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -76,6 +77,10 @@ def verify_access(
     not_before = demanded(claims, "nbf", instant)
     if not issued_at - SKEW_SECONDS <= not_before <= issued_at + SKEW_SECONDS:
         refuse()
+    return _said(claims, issued_at, expires_at)
+
+
+def _said(claims: Mapping[str, Any], issued_at: int, expires_at: int) -> AccessClaims:
     return AccessClaims(
         user_id=demanded(claims, "sub", uuid),
         sid=demanded(claims, "sid", uuid),

@@ -1,8 +1,8 @@
 """From an outbox row to a confirmed message, and what it means when the broker says no."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import asyncpg
 from aio_pika import ExchangeType
@@ -15,6 +15,7 @@ from chassis.telemetry import counter
 from contracts.event_map import consumers_of
 
 PUBLISH_SECONDS_MAX = 15.0
+_GONE = (*CONNECTION_EXCEPTIONS, TimeoutError)
 
 _ERRORS = counter("outbox_publish_errors_total", "Publishes that were refused or timed out", ["service"])
 _RETURNS = counter("outbox_returns_total", "Messages that no queue was bound for", ["service", "expected"])
@@ -51,7 +52,7 @@ class Publisher:
         except (DeliveryError, TimeoutError, FailpointError) as error:
             _ERRORS.labels(self._service).inc()
             raise NotPublished(f"{type(error).__name__}: {error}") from error
-        except CONNECTION_EXCEPTIONS as error:
+        except _GONE as error:
             raise BrokerLost(f"{type(error).__name__}: {error}") from error
         await failpoint("relay.after_confirm")
 
@@ -64,41 +65,43 @@ class Publisher:
 
     async def watch(self) -> None:
         """Ends only with `BrokerLost`, as soon as the connection closes."""
-        try:
+        with _broker_errors():
             await self._connection.closed()
-        except CONNECTION_EXCEPTIONS as error:
-            raise BrokerLost(f"{type(error).__name__}: {error}") from error
         raise BrokerLost("connection closed")
 
 
 @asynccontextmanager
 async def publisher(url: str, service: str) -> AsyncIterator[Publisher]:
     """Raises `BrokerLost` when the broker cannot be reached."""
-    try:
+    with _broker_errors():
         connection = await connect(url, f"{service} relay")
-    except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
-        raise BrokerLost(f"{type(error).__name__}: {error}") from error
     try:
-        yield Publisher(service, connection, await open_exchange(connection))
+        with _broker_errors():
+            exchange = await open_exchange(connection)
+        yield Publisher(service, connection, exchange)
     finally:
         await _close(connection)
 
 
 async def open_exchange(connection: AbstractConnection) -> AbstractExchange:
     """Without confirms a lost message would look published, and without `on_return_raises` an unroutable one too."""
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    return await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+
+
+@contextmanager
+def _broker_errors() -> Iterator[None]:
     try:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        return await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
-    except (*CONNECTION_EXCEPTIONS, TimeoutError) as error:
+        yield
+    except _GONE as error:
         raise BrokerLost(f"{type(error).__name__}: {error}") from error
 
 
 async def _close(connection: AbstractConnection) -> None:
-    try:
+    """A connection that is broken already may take its time; nobody waits for it."""
+    with suppress(*_GONE):
         async with asyncio.timeout(1):
             await connection.close()
-    except (*CONNECTION_EXCEPTIONS, TimeoutError):
-        return
 
 
 def envelope_of(service: str, row: asyncpg.Record) -> Envelope:

@@ -127,7 +127,7 @@ class ProductQuery(PageQuery):
     sort: SortName = "newest"
 
     def filters(self) -> Filters:
-        return Filters(**self.model_dump(exclude={"limit", "cursor", "with_total", "sort", "state"}))
+        return Filters(**{name: getattr(self, name, None) for name in Filters.__slots__})
 
     def paging(self) -> Paging:
         return Paging(self.limit, self.cursor, self.with_total)

@@ -1,11 +1,11 @@
 """The routes the gateway answers itself (spec 11)."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field, ValidationError
-from pydantic_core import to_json
 
 from chassis.answer import Answer, refused, reply
 from chassis.web import health
@@ -92,7 +92,9 @@ class OwnRoutes:
 
     async def _key_set(self, _request_id: str) -> Answer:
         """Without the envelope, as every reader of key sets expects it."""
-        return Answer(to_json(await self._tokens.document()), headers=(("Cache-Control", "public, max-age=300"),))
+        return Answer(
+            json.dumps(await self._tokens.document()).encode(), headers=(("Cache-Control", "public, max-age=300"),)
+        )
 
     async def _document(self, _request_id: str) -> Answer:
         return Answer(await self._reference.document(), headers=(("Cache-Control", "public, max-age=60"),))

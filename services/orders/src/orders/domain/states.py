@@ -98,6 +98,10 @@ ACTIONABLE = (OrderStatus.CREATED_PENDING, OrderStatus.ACCEPTED, OrderStatus.PAR
 """What waits for the vendor: the default "needs action" list, and the states in which lines can be decided."""
 
 
+_CANCELS = ("cancel", "cancel_by_admin")
+_BEFORE_PICKUP = (*ACTIONABLE, OrderStatus.FULFILLED, OrderStatus.HOLD)
+
+
 def _order_moves() -> dict[tuple[OrderStatus, str], OrderStatus]:
     """Spec 5.2 as data. `accept_partly` and `reject_last_line` are what accept and reject of lines amount to."""
     status = OrderStatus
@@ -120,17 +124,7 @@ def _order_moves() -> dict[tuple[OrderStatus, str], OrderStatus]:
         (status.DELIVERED, "close"): status.CLOSED,
         (status.IN_TRANSIT, "cancel_by_admin"): status.CANCELED,
     }
-    for open_status in (*ACTIONABLE, status.FULFILLED, status.HOLD):
-        moves[open_status, "cancel"] = status.CANCELED
-        moves[open_status, "cancel_by_admin"] = status.CANCELED
-    return moves
+    return moves | {(open_status, by): status.CANCELED for open_status in _BEFORE_PICKUP for by in _CANCELS}
 
 
 ORDER_MACHINE: Machine[OrderStatus] = Machine(_order_moves())
-
-ATTEMPT_MACHINE: Machine[AttemptState] = Machine(
-    {
-        (AttemptState.RESERVING, "commit"): AttemptState.COMMITTED,
-        (AttemptState.RESERVING, "abort"): AttemptState.ABORTED,
-    }
-)

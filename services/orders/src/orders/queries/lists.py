@@ -88,23 +88,18 @@ async def order_page(
     side = _SIDES[perspective]
     bound = binding("orders", {"side": side.own, "store": scope.store_id, **asdict(filters)})
     conditions, args = _conditions(scope, side, filters)
-    source = f"vendor_orders orders left join stores other on other.store_id = orders.{side.other}"
-    total = None
-    if with_total:
-        total = await db.fetchval(f"select count(*) from {source} where {' and '.join(conditions)}", *args)
+    source = f"from vendor_orders orders left join stores other on other.store_id = orders.{side.other}"
+    total = await db.fetchval(f"select count(*) {source}{conditions}", *args) if with_total else None
     if cursor:
         args += _position(cursor, bound)
-        conditions.append(f"(orders.created_at, orders.id) < (${len(args) - 1}, ${len(args)})")
-    rows = await db.fetch(
-        f"select orders.id, orders.created_at, {side.row}::text as json from {source} "
-        f"where {' and '.join(conditions)} order by orders.created_at desc, orders.id desc limit {limit + 1}",
-        *args,
-    )
+        conditions += f" and (orders.created_at, orders.id) < (${len(args) - 1}, ${len(args)})"
+    select = f"select orders.id, orders.created_at, {side.row}::text as json {source}{conditions}"
+    rows = await db.fetch(f"{select} order by orders.created_at desc, orders.id desc limit {limit + 1}", *args)
     page = cut(rows, limit, lambda row: _cursor(row, bound))
     return Page([row["json"] for row in page.rows], page.next, total)
 
 
-def _conditions(scope: StoreScope, side: _Side, filters: OrderFilters) -> tuple[list[str], list[Any]]:
+def _conditions(scope: StoreScope, side: _Side, filters: OrderFilters) -> tuple[str, list[Any]]:
     args: list[Any] = [scope.store_id]
     conditions = [f"orders.{side.own} = $1"]
     for name, condition in _CONDITIONS.items():
@@ -115,7 +110,7 @@ def _conditions(scope: StoreScope, side: _Side, filters: OrderFilters) -> tuple[
     if filters.q:
         args += [filters.q.removeprefix("#"), like_pattern(filters.q)]
         conditions.append(_search(len(args)))
-    return conditions, args
+    return f" where {' and '.join(conditions)}", args
 
 
 def _search(last: int) -> str:

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from chassis.db import Tx
 from chassis.ids import new_id
+from contracts.catalog import QuotedItem
 from contracts.values import VolumeDiscount, Warned
 from kernel.scope import StoreScope
-from orders.domain.cart import QuotedCart
+from orders.domain.cart import QuotedCart, QuotedGroup
 from orders.domain.checkout import VendorPart
 from orders.domain.order import Line, rejected
 
@@ -147,27 +148,8 @@ async def put_in(tx: Tx, cart_id: UUID, quoted: QuotedCart) -> None:
     await tx.run(
         _PUT_IN,
         cart_id,
-        [
-            {
-                "id": str(new_id()),
-                "vendor_store_name": quoted.names.get(item.vendor_store_id, ""),
-                **item.model_dump(mode="json", exclude={"discount_percent"}),
-            }
-            for item in quoted.items
-        ],
-        [
-            {
-                "id": str(new_id()),
-                "vendor_store_id": str(group.vendor_store_id),
-                "status": group.status,
-                "warnings": [warning.model_dump() for warning in group.warnings],
-                "subtotal_cents": group.subtotal_cents,
-                "line_discounts_cents": group.line_discounts_cents,
-                "discounts_cents": group.discounts_cents,
-                "total_cents": group.total_cents,
-            }
-            for group in quoted.groups
-        ],
+        [_item_row(item, quoted.names.get(item.vendor_store_id, "")) for item in quoted.items],
+        [_group_row(group) for group in quoted.groups],
         quoted.subtotal_cents,
         quoted.discounts_cents,
         quoted.total_cents,
@@ -185,6 +167,27 @@ async def opening(tx: Tx, scope: StoreScope, cart_id: UUID) -> Opening:
     return Opening(**row)
 
 
+def _item_row(item: QuotedItem, vendor_name: str) -> dict[str, Any]:
+    row = item.model_dump(mode="json", exclude={"discount_percent"})
+    return {"id": str(new_id()), "vendor_store_name": vendor_name, **row}
+
+
+def _group_row(group: QuotedGroup) -> dict[str, Any]:
+    return {
+        "id": str(new_id()),
+        "vendor_store_id": str(group.vendor_store_id),
+        "status": group.status,
+        "warnings": [warning.model_dump() for warning in group.warnings],
+        "subtotal_cents": group.subtotal_cents,
+        "line_discounts_cents": group.line_discounts_cents,
+        "discounts_cents": group.discounts_cents,
+        "total_cents": group.total_cents,
+    }
+
+
+_SAME_NAMES = ("category", "strain", "classification", "unit", "thumbnail", "moq", "max_qty")
+
+
 def _line(item: dict[str, Any]) -> Line:
     """A pending line for an ok item; any other is rejected from the start, its warnings as the note."""
     discount = item["applied_volume_discount"]
@@ -194,20 +197,14 @@ def _line(item: dict[str, Any]) -> Line:
         product_id=UUID(item["product_id"]),
         cart_item_id=UUID(item["id"]),
         name=item["title"],
-        category=item["category"],
-        strain=item["strain"],
-        classification=item["classification"],
-        unit=item["unit"],
-        thumbnail=item["thumbnail"],
         unit_price_cents=item["unit_price_cents"],
         qty=item["quantity"],
-        moq=item["moq"],
-        max_qty=item["max_qty"],
         line_subtotal_cents=item["line_subtotal_cents"],
         discount_cents=item["line_discounts_cents"],
         total_cents=item["line_total_cents"],
         applied_volume_discount=VolumeDiscount(**discount) if discount else None,
         warnings=warnings,
+        **{name: item[name] for name in _SAME_NAMES},
     )
     if item["status"] == "ok":
         return line

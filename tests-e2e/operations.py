@@ -1,0 +1,139 @@
+"""Every operation of the house, taken from the manifests: a route that is added is swept without being listed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any
+
+from chassis.web import door_table
+from chassis.web.doors import doors_of
+from chassis.web.openapi import document
+from gateway.api.own_reference import OWN_REFERENCE
+from packhouse.environment import EDGE, installed_services
+
+METHODS = ("get", "post", "put", "patch", "delete")
+Steps = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class IdParameter:
+    """One place of a request that takes an id or a cursor; `steps` lead to it within a query or a body."""
+
+    place: str
+    steps: Steps
+
+    @property
+    def name(self) -> str:
+        return str(self.steps[-1])
+
+    def __str__(self) -> str:
+        return f"{self.place} {'.'.join(map(str, self.steps))}"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation as its service documents it. `who` is the word of its declaration: `store`, `admin`, `anyone`."""
+
+    service: str
+    method: str
+    path: str
+    who: str
+    listed: frozenset[str]
+    reference: Mapping[str, Any]
+    schemas: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Unique in the house: internal routes of the same path stand in several services."""
+        where = f"{self.service} " if self.is_internal else ""
+        return f"{where}{self.method} {self.path}"
+
+    @property
+    def is_internal(self) -> bool:
+        return self.path.startswith("/internal/")
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.who in {"open", "anyone", "bearer"}
+
+    def at(self, value: str) -> str:
+        """The path with this value in the place of every id."""
+        path = self.path
+        for parameter in self.reference.get("parameters", ()):
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", value)
+        return path
+
+    @cached_property
+    def ids(self) -> tuple[IdParameter, ...]:
+        """Every path, query and body place whose schema is a uuid, and every cursor."""
+        return tuple(self._ids())
+
+    @property
+    def takes_body(self) -> bool:
+        return "requestBody" in self.reference
+
+    def _ids(self) -> Iterator[IdParameter]:
+        for parameter in self.reference.get("parameters", ()):
+            found = [steps for steps in self._uuids(parameter["schema"], (parameter["name"],))]
+            if parameter["name"] == "cursor":
+                found = [(parameter["name"],)]
+            yield from (IdParameter(parameter["in"], steps) for steps in found)
+        if self.takes_body:
+            schema = self.reference["requestBody"]["content"]["application/json"]["schema"]
+            yield from (IdParameter("body", steps) for steps in self._uuids(schema, ()))
+
+    def _uuids(self, schema: Mapping[str, Any], steps: Steps) -> Iterator[Steps]:
+        if "$ref" in schema:
+            schema = self.schemas[schema["$ref"].rsplit("/", 1)[1]]
+        if schema.get("format") == "uuid":
+            yield steps
+        for variant in (*schema.get("anyOf", ()), *schema.get("allOf", ()), *schema.get("oneOf", ())):
+            yield from self._uuids(variant, steps)
+        if "items" in schema:
+            yield from self._uuids(schema["items"], (*steps, 0))
+        for name, inner in schema.get("properties", {}).items():
+            yield from self._uuids(inner, (*steps, name))
+
+
+@cache
+def all_operations() -> tuple[Operation, ...]:
+    """Of every service that is installed, the gateway's own included."""
+    services = [name for name in installed_services() if name != EDGE]
+    return tuple(operation for name in services for operation in _of_service(name)) + tuple(_of_gateway())
+
+
+def service_reference(service: str) -> dict[str, Any]:
+    """The OpenAPI document of a service, as the service itself makes it."""
+    manifest = import_module(f"{service}.manifest").SERVICE
+    return document(title=service, version="1", doors=doors_of(manifest))
+
+
+def _of_service(service: str) -> Iterator[Operation]:
+    made = service_reference(service)
+    for row in door_table(import_module(f"{service}.manifest").SERVICE):
+        yield Operation(
+            service=service,
+            method=row.method,
+            path=row.path,
+            who=row.callers.who,
+            listed=frozenset(row.callers.services),
+            reference=made["paths"][row.path][row.method.lower()],
+            schemas=made["components"]["schemas"],
+        )
+
+
+def _of_gateway() -> Iterator[Operation]:
+    for path, item in OWN_REFERENCE["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield Operation(
+                    service=EDGE,
+                    method=method.upper(),
+                    path=path,
+                    who=item[method]["x-callers"].replace(" ", "_"),
+                    listed=frozenset(),
+                    reference=item[method],
+                    schemas=OWN_REFERENCE["components"]["schemas"],
+                )

@@ -1,0 +1,59 @@
+"""What stands in compose, in the notes and in the lock agrees with the services there are."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from tree import ROOT, text
+
+from chassis.manifest import Service, load
+from packhouse.environment import installed_services
+
+SERVICES = [load(name) for name in installed_services()]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+LOCK = (ROOT / "requirements.lock").read_text()
+
+
+def _processes(service: Service) -> set[tuple[str, str]]:
+    """The service's containers and their commands."""
+    if service.metadata is None:
+        return {(service.name, "api")}
+    return {(service.name, "api"), (f"{service.name}-worker", "worker"), (f"migrate-{service.name}", "migrate")}
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_every_process_is_in_compose_and_deploy_notes(service: Service) -> None:
+    notes = (ROOT / "docs" / "deploy.md").read_text()
+    for name, command in _processes(service):
+        assert COMPOSE["services"][name]["command"] == [command]
+        assert f"`python -m chassis {service.name} {command}`" in notes
+
+
+def test_every_published_port_is_for_this_machine_only() -> None:
+    ports = [port for one in COMPOSE["services"].values() for port in one.get("ports", ())]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_compose_follows_its_schema() -> None:
+    tool = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*tool, "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_lock_covers_what_the_members_ask_for() -> None:
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", LOCK, re.MULTILINE))
+    for path in [*ROOT.glob("libs/*/pyproject.toml"), *ROOT.glob("services/*/pyproject.toml")]:
+        asked = tomllib.loads(text(path.relative_to(ROOT)))["project"]["dependencies"]
+        names = {re.split(r"[\[<>=]", one)[0] for one in asked}
+        assert {name for name in names if not name.startswith("packhouse-")} <= locked, path
+
+
+def test_every_locked_package_has_its_hashes() -> None:
+    packages = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
+    assert packages
+    assert all("--hash=sha256:" in package for package in packages)
