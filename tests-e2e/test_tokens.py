@@ -202,10 +202,10 @@ async def test_a_refresh_token_used_again_ends_the_session_within_a_second(
     sid = claims_of(str(buyer.token))["sid"]
     assert (answer.status, answer.reason) == (401, "session_revoked")
     family = await database.fetchrow(
-        "select revoked_at, revoked_reason from identity.session_families where id = $1::uuid", sid
+        "select revoked_at, reason from identity.session_families where id = $1::uuid", sid
     )
     assert family["revoked_at"] is not None
-    assert family["revoked_reason"] == "refresh_reuse"
+    assert family["reason"] == "refresh_reuse"
     audited = await database.fetchval(
         "select count(*) from identity.audit_logs where action = 'auth.refresh_reuse' and target_id = $1::uuid", sid
     )

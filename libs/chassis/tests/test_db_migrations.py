@@ -20,9 +20,11 @@ from testkit.servers import TestServers
 
 FLOOR_ONLY = Path(__file__).parent / "histories"
 DENIED = asyncpg.InsufficientPrivilegeError
-SAY = """
-insert into outbox (event_id, type, aggregate_type, aggregate_id, aggregate_seq, epoch, payload)
-values (gen_random_uuid(), 'sample.thing_said.v1', 'thing', gen_random_uuid(), 1, 1, '{}')
+ARCHIVED_LATER = """
+insert into outbox_archive (id, event_id, type, aggregate_type, aggregate_id, aggregate_seq, epoch, payload,
+                            published_at)
+select n, gen_random_uuid(), 'x', 'x', gen_random_uuid(), 1, 1, '{}', now() + n * interval '1 day'
+from generate_series(9, 10) as n
 """
 
 
@@ -174,9 +176,7 @@ async def test_archive_partitions_are_made_a_week_ahead_and_dropped_after_thirty
 
 async def test_a_row_that_no_partition_took_moves_to_its_day_when_that_is_made(bench: Bench) -> None:
     async with bench.connected() as admin:
-        await admin.execute("insert into outbox_archive (id, event_id, type, aggregate_type, aggregate_id, aggregate_seq,"
-                            " epoch, payload, published_at) select n, gen_random_uuid(), 'x', 'x', gen_random_uuid(), 1,"
-                            " 1, '{}', now() + n * interval '1 day' from generate_series(9, 10) n")  # fmt: skip
+        await admin.execute(ARCHIVED_LATER)
         assert await admin.fetchval("select keep_archive()") == 2
 
         await admin.execute("set packhouse.clock_offset = '2 days'")

@@ -18,7 +18,8 @@ from kernel.scope import Actor
 from testkit.proxy import ChaosProxy
 from testkit.sample.bench import Bench
 from testkit.sample.manifest import OtherSaid, ThingSaid
-from testkit.tap import Tap, eventually, tapped
+from testkit.tap import Tap, tapped
+
 
 @pytest.fixture
 async def tap(bench: Bench) -> AsyncIterator[Tap]:
@@ -112,7 +113,7 @@ async def test_one_aggregate_that_always_fails_stops_no_other(
     bad, others = uuid4(), [uuid4() for _ in range(10)]
     publish = Publisher.publish
 
-    async def refuse_bad(self: Publisher, envelope) -> None:
+    async def refuse_bad(self: Publisher, envelope: Envelope) -> None:
         if envelope.aggregate_id == bad:
             raise NotPublished("refused")
         await publish(self, envelope)
@@ -286,11 +287,13 @@ async def test_a_careless_channel_is_caught(
 
     monkeypatch.setattr(publishing, "open_exchange", careless)
 
+    victim = (
+        test_three_hundred_held_rows_at_the_head_do_not_starve_the_rest(bench, tap, monkeypatch)
+        if confirms
+        else test_a_cut_broker_connection_loses_and_inverts_nothing(bench, tap)
+    )
     with pytest.raises(AssertionError):
-        if confirms:
-            await test_three_hundred_held_rows_at_the_head_do_not_starve_the_rest(bench, tap, monkeypatch)
-        else:
-            await test_a_cut_broker_connection_loses_and_inverts_nothing(bench, tap)
+        await victim
 
 
 async def test_a_transient_message_is_caught(bench: Bench, tap: Tap, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def relay_process(bench: Bench, failpoint: str = "") -> Iterator[subprocess.Pope
         "FAILPOINTS": failpoint,
     }
     environment = os.environ | {f"PACKHOUSE_{name}": value for name, value in variables.items()}
-    process = subprocess.Popen([sys.executable, str(PROCESS)], env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, str(PROCESS)], env=environment, stdout=subprocess.DEVNULL)  # noqa: S603  our own file
     try:
         yield process
     finally:

@@ -48,7 +48,7 @@ class Client:
         body = {} if json is None else {"json": json}
         return await self.http.request(method, path, params=params, headers=sent, **body)
 
-    def proof(self, method: str, path: str) -> dict[str, str]:
+    def proof(self, method: str, path: str) -> dict[str, str]:  # noqa: ARG002  subclasses sign them
         """The headers that tell who is asking: none here."""
         return {}
 
@@ -95,7 +95,7 @@ class ServiceClient(Client):
         self._act_user_id = act_user_id
         self._act_store_id = act_store_id
 
-    def proof(self, method: str, path: str) -> dict[str, str]:
+    def proof(self, method: str, path: str) -> dict[str, str]:  # noqa: ARG002  a service token is bound to neither
         token = mint_service_token(
             self._key,
             issuer=self._name,

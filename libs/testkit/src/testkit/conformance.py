@@ -76,7 +76,9 @@ class Conformance:
             if row.callers.who in {"service", "open"} or row.callers.is_anonymous:
                 continue
             answer = await _knock(world.caller(**facts), row)
-            assert _is_refused_at_the_door(answer, facts) != may_enter(row.callers, facts), f"{row.method} {row.path} for {facts}: {answer.text}"
+            assert _is_refused_at_the_door(answer, facts) != may_enter(row.callers, facts), (
+                f"{row.method} {row.path} for {facts}: {answer.text}"
+            )
 
     async def test_an_internal_route_is_open_to_the_services_it_names(self, world: World) -> None:
         for row in door_table(self.service):

@@ -1,7 +1,7 @@
-"""One service, started from its manifest in the test process, on real servers, with everybody around it played by the test.
+"""One service, started from its manifest in the test process on real servers; the test plays everybody around it.
 
-Nothing runs by itself: `hears` delivers an event, `settle` publishes and consumes what is waiting, `runs` starts a job, the
-clock moves when it is turned. So a test decides the order of things, and what it asserts does not depend on luck.
+Nothing runs by itself: `hears` delivers an event, `settle` publishes and consumes what is waiting, `runs` starts a job,
+the clock moves when it is turned. So a test decides the order of things, and what it asserts does not depend on luck.
 """
 
 import asyncio
@@ -38,7 +38,18 @@ from testkit.callers import Caller, Client, ServiceClient
 from testkit.inbound import Inbound
 from testkit.servers import TestServers
 
-ISSUERS = ("gateway", "identity", "media", "catalog", "orders", "logistics", "finance", "billing", "notifications", "analytics")
+ISSUERS = (
+    "gateway",
+    "identity",
+    "media",
+    "catalog",
+    "orders",
+    "logistics",
+    "finance",
+    "billing",
+    "notifications",
+    "analytics",
+)
 NOBODY = "http://127.0.0.1:9"
 """The address of every service a test does not play."""
 SECRET = "b7d3f0c2a49e5816b7d3f0c2a49e5816"  # noqa: S105  of a database that lives for one test
@@ -98,7 +109,7 @@ class World:
         return Client(self.http, self.service.name)
 
     def caller(self, **who: Any) -> Caller:
-        """Whoever the fields of a `Context` describe: user_id, sid, store_id, store_type, kyc_status, role, system_role.
+        """Whoever the fields of a `Context` tell: user_id, sid, store_id, store_type, kyc_status, role, system_role.
 
         Without a user this is an anonymous request, as the gateway passes it on.
         """
@@ -112,10 +123,13 @@ class World:
         acting = {"act_user_id": act_user_id, "act_store_id": act_store_id}
         return ServiceClient(self.http, self.service.name, key, name, **acting)
 
-    async def hears(self, event: Event, *, seq: int | None = None, baseline: bool = False, may_fail: bool = False) -> None:
+    async def hears(
+        self, event: Event, *, seq: int | None = None, baseline: bool = False, may_fail: bool = False
+    ) -> None:
         """Deliver an event of another service through exchange, queue and inbox.
 
-        Numbers count up per aggregate unless `seq` is given. Raises AssertionError when the handler fails, unless it may.
+        Numbers count up per aggregate unless `seq` is given. Raises AssertionError when the handler fails, unless it
+        may.
         """
         assert self._inbound.hears(event.source(), event.aggregate), f"{self.service.name} hears no {event.topic}"
         envelope = self._envelope(event, seq, baseline=baseline)
@@ -225,7 +239,9 @@ class World:
     async def _assert_not_held(self, reasons: list[Reason]) -> None:
         async with self.db.reader() as db:
             rows = await db.fetch(_HELD, [reason.value for reason in reasons])
-        assert not rows, "held: " + "; ".join(f"{row['topic']} #{row['seq']} {row['reason']}: {row['error']}" for row in rows)
+        assert not rows, "held: " + "; ".join(
+            f"{row['topic']} #{row['seq']} {row['reason']}: {row['error']}" for row in rows
+        )
 
 
 class Opening:

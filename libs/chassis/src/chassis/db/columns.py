@@ -1,7 +1,7 @@
 """Columns as the spec speaks of them: each returns a `Field(...)` whose type, CHECK and default the schema keeps.
 
-A CHECK is written with `{column}` in it and gets its name, `ck_<table>_<column>`, when the table is made. Every function
-takes the further options of `sqlmodel.Field`, such as `primary_key`, `index`, `unique`, `foreign_key`, `default`.
+A CHECK is written with `{column}` in it, and called `ck_<table>_<column>` when the table is made. Every
+function takes the further options of `sqlmodel.Field`, such as `primary_key`, `index`, `unique`, `foreign_key`, `default`.
 """
 
 from collections.abc import Iterable
@@ -90,7 +90,7 @@ def _checked(kind: Any, check: str, options: dict[str, Any], **kwargs: Any) -> A
 
 @event.listens_for(Table, "after_parent_attach")
 def _add_checks(table: Table, metadata: MetaData) -> None:
-    """The table is whole here, so a column's CHECK can learn its name. A copy into other metadata has its CHECKs already."""
+    """The table is whole here, so a CHECK can learn its column's name. A copy into other metadata has them already."""
     if not metadata.info.get(NAMES_ITSELF):
         return
     for column in table.columns:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chassis.settings import ServiceSettings
 
 ACQUIRE_SECONDS = 2.0
-COMMAND_SECONDS = 15.0
+COMMAND_SECONDS = 7.0
 """A backstop for a connection that has gone silent; the role's `statement_timeout` is the ordinary limit."""
 LIFETIME_SECONDS = 3600.0
 STATEMENTS_CACHED = 400
@@ -52,7 +52,7 @@ class Database:
 
     @classmethod
     async def open(cls, service: "Service", settings: "ServiceSettings", clock: SystemClock) -> Self:
-        """Raises `UnsafeDatabase` when synchronous_commit is off. A server that is away is no error: the pool finds it later."""
+        """Raises `UnsafeDatabase` when synchronous_commit is off. A server that is away is found later, by the pool."""
         pool = asyncpg.create_pool(
             settings.database_url,
             min_size=0,
@@ -90,12 +90,11 @@ class Database:
     def transaction(self, *, actor: Actor, request_id: str) -> AbstractAsyncContextManager[Tx]: ...
     @overload
     def transaction(self, *, actor: Actor, request_id: str, kind: type[Kind]) -> AbstractAsyncContextManager[Kind]: ...
-    def transaction(
-        self, *, actor: Actor, request_id: str, kind: type[Tx] = Tx
-    ) -> AbstractAsyncContextManager[Tx]:
-        """Commits when the block ends well: deferred calls, outbox, audit rows, COMMIT, calls after it. Else rolls back.
+    def transaction(self, *, actor: Actor, request_id: str, kind: type[Tx] = Tx) -> AbstractAsyncContextManager[Tx]:
+        """Commits when the block ends well: deferred calls, outbox, audit rows, COMMIT, calls after it.
 
-        Raises `CommitUnknown` when nobody can tell whether the COMMIT was done.
+        An exception rolls all of it back and goes on. Raises `CommitUnknown` when nobody can tell whether it was
+        committed.
         """
         return self._transaction(actor, request_id, kind)
 
@@ -152,7 +151,7 @@ class Database:
             _log.warning("db.release_failed", error=str(error))
 
     async def _renew(self) -> None:
-        """Every connection is replaced once an hour, so that none keeps the memory or the address of a former server."""
+        """Every connection is replaced once an hour, so that none keeps the memory or address of a former server."""
         if time.monotonic() - self._renewed_at > LIFETIME_SECONDS:
             self._renewed_at = time.monotonic()
             await self._pool.expire_connections()
@@ -185,7 +184,7 @@ async def _keep(_: asyncpg.Connection) -> None:
 
 
 async def _roll_back(begun: Any) -> None:
-    """The block's own exception is the one to tell; a connection that cannot roll back is dropped when it is released."""
+    """The block's own exception is the one to tell; a connection that cannot roll back is dropped at its release."""
     try:
         await begun.rollback()
     except AWAY as error:

@@ -40,7 +40,7 @@ def mapped() -> Iterator[None]:
 
 
 def refusal_of(error: BaseException) -> Conflict | Invalid | Unavailable:
-    """Unique violation is `Conflict`; other broken constraints and malformed values `Invalid`; the rest `Unavailable`."""
+    """A unique violation is `Conflict`, other broken constraints and malformed values `Invalid`, else `Unavailable`."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return Conflict.duplicate(_column(error))
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):

@@ -1,10 +1,10 @@
 """The tables that every service has (spec 1.5, 1.8, 1.9, 16.1), their triggers and functions.
 
 The tables are declared once, here, and both the service's metadata and its first migration are built from them. A
-later change of the floor adds a function such as `floor_2(op, schema)` for the services' next migrations to call; its statements say
-`if not exists`, because a schema that is born afterwards has the change already.
+later change of the floor adds a function such as `floor_2(op, schema)` for the services' next migrations to call; its
+statements say `if not exists`, because a schema that is born afterwards has the change already.
 
-`info={"app": ..., "relay": ...}` names what those roles may do with a table; without it the app role may read and write.
+`info={"app": ..., "relay": ...}` names what those roles may do with a table; without it the app may read and write.
 """
 
 from typing import Any
@@ -220,7 +220,7 @@ def _idempotency(metadata: MetaData) -> None:
             "key",
             name="uq_idempotency_records_scope",
             postgresql_nulls_not_distinct=True,
-        ),  # fmt: skip
+        ),
         Index("ix_idempotency_records_expires_at", "expires_at"),
     )
 
@@ -279,7 +279,8 @@ _FUNCTIONS = (
     """
     create function {schema}.refuse_change() returns trigger language plpgsql as $$
     begin
-        raise exception '% is append-only: % refused', tg_table_name, lower(tg_op) using errcode = 'insufficient_privilege';
+        raise exception '% is append-only: % refused', tg_table_name, lower(tg_op)
+            using errcode = 'insufficient_privilege';
     end $$
     """,
     # Days are UTC. Rows that the default partition caught because their day was missing move to their day here.

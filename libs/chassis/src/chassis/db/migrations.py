@@ -44,7 +44,7 @@ class PostgisMissing(RuntimeError):  # noqa: N818  it names what was found
 async def migrate(
     service: Service, admin_url: str, *, hmac_secret: str, role_prefix: str = "", versions: Path | None = None
 ) -> None:
-    """Bring roles, schema and grants of a service to what its code says. Harmless to repeat, and to run at once with others.
+    """Bring roles, schema and grants of a service to what its code says. Harmless to repeat, or to run several at once.
 
     `admin_url` is a role that may create roles, schemas and extensions. `versions` replaces the service's own history.
     """
@@ -64,7 +64,7 @@ async def migrate(
 
 
 async def differences(service: Service, admin_url: str, *, role_prefix: str = "") -> list[Any]:
-    """What the database and the service's tables disagree about: empty when they match. CHECKs are compared word by word."""
+    """What the database and the service's tables disagree about: empty when they match. CHECKs count too, by word."""
     metadata = service.metadata
     if metadata is None:
         return []
@@ -205,7 +205,7 @@ async def _run(
 
 
 def _unlike_checks(connection: Connection, metadata: MetaData) -> list[tuple[str, str, str]]:
-    """CHECKs whose quoted words differ: alembic does not look at them, and a new status would be refused in production."""
+    """CHECKs whose quoted words differ: alembic does not look, and a new status would be refused in production."""
     rows = connection.execute(
         text(
             "select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint"
@@ -229,5 +229,5 @@ def _check_key(constraint: CheckConstraint) -> tuple[str, str]:
 
 
 def _words(definition: str) -> frozenset[str]:
-    """The quoted words of a CHECK; PostgreSQL quotes some numbers too, and alembic's migrations cannot get those wrong."""
+    """The quoted words of a CHECK. PostgreSQL shows some numbers in quotes too; those are left out."""
     return frozenset(word for word in _WORD_IN_CHECK.findall(definition) if not word.lstrip("-").isdigit())

@@ -1,7 +1,7 @@
 """The three roles of a service (reliability 3.8): an owner that nobody logs in as, the app, and the relay.
 
-Roles belong to the whole server, so two installations on one server tell theirs apart by a prefix. A password follows from
-the installation's secret and the role's name: `migrate` sets what the processes compute.
+Roles belong to the whole server, so two installations on one server tell theirs apart by a prefix. A password follows
+from the installation's secret and the role's name: `migrate` sets what the processes compute.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ _SAFE = "nosuperuser nocreatedb nocreaterole noreplication nobypassrls"
 
 
 async def _ensure(admin: asyncpg.Connection, role: str, attributes: str, parameters: dict[str, str]) -> None:
-    """Change the role unless its comment says that it is so already: a catalogue row written by two at once is an error."""
+    """Change the role unless its comment says that it is so already: two writers of one catalogue row collide."""
     wanted = "packhouse " + hashlib.sha256(f"{attributes}{sorted(parameters.items())}".encode()).hexdigest()[:16]
     for _ in range(_ATTEMPTS):
         known = await admin.fetchval("select shobj_description(to_regrole($1), 'pg_authid')", f'"{role}"')

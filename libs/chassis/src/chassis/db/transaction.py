@@ -103,7 +103,7 @@ class Tx(Reader):
         self._audits.append(entry)
 
     def at_end(self, call: Deferred) -> None:
-        """Run this when the block has ended well, inside the transaction and before events and audit rows are written."""
+        """Run this when the block has ended well, in the transaction and before events and audit rows are written."""
         self._at_end.append(call)
 
     def after_commit(self, call: Deferred) -> None:

@@ -21,7 +21,7 @@ _log = get_logger("chassis.outbox")
 
 
 async def keep_archive(session: Session, service: str) -> None:
-    """Make the partitions of the next 7 days and drop those older than 30. The relay's role may do it in no other way."""
+    """Make the partitions of the next 7 days and drop those older than 30; the relay's role has no other way to."""
     rows = await session.fetch("select keep_archive()")
     stray = int(rows[0][0])
     _STRAY.labels(service).set(stray)

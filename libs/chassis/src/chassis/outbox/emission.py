@@ -1,6 +1,7 @@
-"""Facts of a transaction on their way into the outbox: checked when they are said, numbered when the transaction ends."""
+"""Facts of a transaction on their way into the outbox: checked when they are said, numbered when it ends."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -35,7 +36,7 @@ class Emission:
 
 def prepared(
     event: Event,
-    emits: Set[type[Event]],
+    emits: AbstractSet[type[Event]],
     *,
     once: str | None,
     baseline: bool,
@@ -65,12 +66,13 @@ def prepared(
     )
 
 
-# The order of locks is the same in every transaction: keys of once-only facts sorted, then aggregates sorted. A key that is
-# there already removes its fact before anything is counted, so no number is left unused.
+# The order of locks is the same in every transaction: keys of once-only facts sorted, then aggregates sorted. A key
+# that is there already removes its fact before anything is counted, so no number is left unused.
 FLUSH = """
 with said as materialized (
     select * from unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::bool[], $8::text[], $9::text[], $10::text[]
+        $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[],
+        $6::text[], $7::bool[], $8::text[], $9::text[], $10::text[]
     ) with ordinality as s (
         event_id, type, aggregate_type, aggregate_id, payload, once, baseline, traceparent, request_id, actor, place
     )

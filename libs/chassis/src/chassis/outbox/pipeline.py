@@ -1,8 +1,8 @@
 """The way of rows from the outbox table through the broker into the archive.
 
-Rows are read ahead, published with up to 50 aggregates in flight and moved in batches, all at the same time, so that neither
-the broker nor the database waits for the other. Within one aggregate nothing overlaps: its next event is published
-when the one before is confirmed, and after a failure nothing of it until that one has succeeded.
+Rows are read ahead, published with up to 50 aggregates in flight and moved in batches, all at the same time, so that
+neither the broker nor the database waits for the other. Within one aggregate nothing overlaps: its next event is
+published when the one before is confirmed, and after a failure nothing of it until that one has succeeded.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ MOVE_SECONDS_MAX = 0.01
 POLL_SECONDS = 0.5
 FINISH_SECONDS_MAX = 10.0
 
-# Rows in hand and aggregates that wait are left out by the scan itself: a batch is never full of what cannot be sent. A row
-# is never looked for by "id greater than the last": ids become visible in the order of commits, not of numbers.
+# Rows in hand and aggregates that wait are left out by the scan itself: a batch is never full of what cannot be sent. A
+# row is never looked for by "id greater than the last": ids become visible in the order of commits, not of numbers.
 SCAN = """
 select id, event_id, type, aggregate_type, aggregate_id, aggregate_seq, epoch, baseline, payload,
        traceparent, request_id, actor, created_at
@@ -68,7 +68,7 @@ class Pipeline:
         self._more_to_read = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`, then finish what is in hand. Raises an ExceptionGroup of `BrokerLost` or `LeadershipLost`."""
+        """Work until `stop`, then finish what is in hand. Raises a group of `BrokerLost` or `LeadershipLost`."""
         async with self._helpers():
             while not stop.is_set():
                 await self._feed()

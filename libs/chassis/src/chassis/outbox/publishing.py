@@ -57,7 +57,7 @@ class Publisher:
         await failpoint("relay.after_confirm")
 
     def _judge_return(self, envelope: Envelope, error: PublishError) -> None:
-        """Unroutable is a failure when somebody should hear it; else its consumer is not built yet and will join later."""
+        """Unroutable is a failure when somebody should hear it; else its consumer is not built yet and joins later."""
         expected = bool(consumers_of(envelope.topic))
         _RETURNS.labels(self._service, str(expected).lower()).inc()
         if expected:

@@ -122,7 +122,7 @@ RELEASE = """
 with freed as (
     update reservations
        set state = 'released', reason = $3, held_until = null, updated_at = clock_now()
-     where checkout_id = $1 and ($2::uuid[] is null or line_id = any($2)) and $4::text[] is not null
+     where checkout_id = $1 and ($2::uuid[] is null or line_id = any($2)) and state = any($4::text[])
     returning id, product_id, qty
 )
 insert into inventory_movements (product_id, kind, available_delta, reserved_delta, reservation_id)

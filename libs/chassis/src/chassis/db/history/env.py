@@ -1,4 +1,4 @@
-"""Run by alembic for one service; `chassis.db.migrations` hands everything over in the attributes of the configuration."""
+"""Run by alembic for one service; `chassis.db.migrations` hands everything over in the configuration's attributes."""
 
 from alembic import context
 

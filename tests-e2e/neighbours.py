@@ -1,0 +1,135 @@
+"""Two worlds that share the house and nothing else, each of a buyer and a vendor who have traded with each other."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from markets import VISIBLE_WITHIN, Market
+from passes import claims_of
+
+from packhouse.actors import OKLAHOMA_CITY, Buyer, Vendor, product
+from packhouse.eventually import eventually
+
+ORDERED = 2
+
+
+@dataclass
+class World:
+    """`ids` are by the names that parameters have; `canary` stands in every text that the world has written."""
+
+    buyer: Buyer
+    vendor: Vendor
+    canary: str
+    ids: dict[str, str] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> dict[str, Any]:
+        return {**OKLAHOMA_CITY, "line1": f"{self.canary} Street", "line2": self.canary}
+
+
+async def settle(market: Market, buyer: Buyer, vendor: Vendor) -> World:
+    """Trade between the two, with a canary in every text that they may write; the buyer keeps a filled cart."""
+    world = World(buyer, vendor, canary=f"Canary{uuid4().hex}")
+    for member in (buyer, vendor):
+        await _profile(member, world.canary)
+    goods = [await _lists(world, number) for number in range(ORDERED)]
+
+    async def visible() -> bool:
+        return all([(await buyer.get(f"/api/v1/products/{one['id']}")).ok for one in goods])
+
+    await eventually(visible, within=VISIBLE_WITHIN)
+    groups = [await _checks_out(world, one) for one in goods]
+    await _collect(world, goods[0], groups[0])
+    note = {"decision": "accept", "notes": world.canary}
+    (await vendor.post(f"/api/v1/vendor/orders/{world.ids['order_id']}/decision", note)).expect(200)
+    return world
+
+
+async def _profile(member: Buyer | Vendor, canary: str) -> None:
+    link = f"https://example.net/{canary}"
+    texts = {
+        "company_name": f"{canary} {member.store_type}",
+        "dba_name": f"{canary} {member.store_type}",
+        "description": canary,
+        "phone": canary[:32],
+        "email": f"{canary}-{member.store_type}@example.net",
+        "social": {"website": link, "instagram": link},
+        "categories": [canary],
+    }
+    (await member.put("/api/v1/stores/me", texts)).expect(200)
+
+
+async def _lists(world: World, number: int) -> dict[str, Any]:
+    canary = world.canary
+    texts = {name: canary for name in ("subtitle", "body_html", "strain", "batch_id", "metric_tag", "barcode")}
+    goods = product(
+        f"{canary}-{number}",
+        f"{canary} {number}",
+        packaging_type=canary,
+        volume_discounts=[{"min_qty": 10, "discount_percent": "5"}],
+        **texts,
+    )
+    listed: dict[str, Any] = (await world.vendor.lists(goods)).expect(201)
+    return listed
+
+
+async def _checks_out(world: World, goods: dict[str, Any]) -> dict[str, Any]:
+    """An order of these goods, and the cart filled with them once more."""
+    line = (goods["id"], goods["vendor_store_id"])
+    cart = (await world.buyer.fills_cart({line: 1})).expect(200)
+    body = {
+        "cart_id": cart["id"],
+        "shipping_address": world.address,
+        "billing_address": world.address,
+        "payment_method": "cash",
+    }
+    group: dict[str, Any] = (await world.buyer.post("/api/v1/checkout", body)).expect(201)
+    (await world.buyer.fills_cart({line: 1})).expect(200)
+    return group
+
+
+async def _collect(world: World, goods: dict[str, Any], group: dict[str, Any]) -> None:
+    """Every id the world has, under the name that a parameter has for it."""
+    cart = (await world.buyer.get("/api/v1/cart")).expect(200)
+    order = group["vendor_orders"][0]
+    detail = (await world.buyer.get(f"/api/v1/orders/{order['order_id']}")).expect(200)
+    for member in (world.buyer, world.vendor):
+        claims = claims_of(str(member.token))
+        world.ids |= {
+            f"{member.store_type}_store_id": str(member.store_id),
+            f"{member.store_type}_user_id": claims["sub"],
+            f"{member.store_type}_sid": claims["sid"],
+        }
+    world.ids |= {
+        "store_id": world.ids["vendor_store_id"],
+        "sid": world.ids["buyer_sid"],
+        "product_id": goods["id"],
+        "tier_id": goods["volume_discounts"][0]["id"],
+        "cart_id": cart["id"],
+        "cart_item_id": cart["items"][0]["id"],
+        "group_or_cart_id": group["checkout_group_id"],
+        "order_id": order["order_id"],
+        "line_item_id": order["items"][0]["line_item_id"],
+        "payment_intent_id": (detail["payment_intent"] or {"id": str(uuid4())})["id"],
+    }
+    await _collect_cursors(world)
+
+
+async def _collect_cursors(world: World) -> None:
+    """One of every list that has more than one row."""
+    lists = {
+        "GET /api/v1/orders": (world.buyer, "/api/v1/orders", {}),
+        "GET /api/v1/products": (world.buyer, "/api/v1/products", {"state": "OK"}),
+        "GET /api/v1/vendor/products": (world.vendor, "/api/v1/vendor/products", {}),
+        "GET /api/v1/inventory": (world.vendor, "/api/v1/inventory", {}),
+        "GET /api/v1/inventory/{product_id}/movements": (
+            world.vendor,
+            f"/api/v1/inventory/{world.ids['product_id']}/movements",
+            {},
+        ),
+    }
+    for name, (member, path, query) in lists.items():
+        page = (await member.get(path, limit=1, **query)).expect(200)
+        if page["pagination"]["next"]:
+            world.cursors[name] = page["pagination"]["next"]
