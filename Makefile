@@ -12,7 +12,7 @@ MODULES := $(MODULES),packhouse-cli=packhouse,packhouse-testkit=testkit
 export RATE_LIMITS
 
 .DEFAULT_GOAL := help
-.PHONY: help ready demo up down status seed test test-all test-faults check format lint types imports unused house fresh \
+.PHONY: help ready demo up down status seed test test-all check format lint types imports unused house fresh \
 	generate bench lock clean
 
 help: ## this list

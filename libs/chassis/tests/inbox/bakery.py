@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Integer, Table, UniqueConstraint, Uuid
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, Table, Uuid, text
 
 from chassis.db import Reader, Tx, service_metadata
 from chassis.inbox import NotYet
@@ -17,8 +17,8 @@ from chassis.settings import ServiceSettings
 from contracts.event import Event, Snapshot
 from kernel.refusal import StateConflict
 
-KILLER = 666
-"""The number that ends whatever process bakes it."""
+KILLER, FAILING = 666, 665
+"""Numbers that end whatever process bakes them, and that never come out well; until the oven is mended."""
 SECRET = "f4b1c0de" * 5
 EVENT_MAP = {"mill.grain_milled.v1": frozenset({"baker"}), "mill.sack_changed.v1": frozenset({"baker"})}
 
@@ -53,7 +53,7 @@ Table(
     Column("n", BigInteger, Identity(always=True), primary_key=True),
     Column("sack_id", Uuid, nullable=False),
     Column("number", Integer, nullable=False),
-    UniqueConstraint("sack_id", "number"),
+    Column("baked_at", DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")),
 )
 Table(
     "sack_views",
@@ -77,13 +77,16 @@ class Oven:
     waits_for: set[tuple[UUID, int]] = field(default_factory=set)
     error_rate: float = 0.0
     seconds: float = 0.0
+    mended: bool = False
     calls: int = 0
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     async def heat(self, sack_id: UUID, number: int) -> None:
         self.calls += 1
-        if number == KILLER:
+        if number == KILLER and not self.mended:
             os.kill(os.getpid(), signal.SIGKILL)
+        if number == FAILING and not self.mended:
+            raise BurntError(number)
         if self.seconds:
             await asyncio.sleep(self.seconds)
         if (sack_id, number) in self.poison or self.chance.random() < self.error_rate:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from chassis.bus import EXCHANGE, Envelope, connect, dead_letter_queue
 from chassis.floor import Floor
 from chassis.inbox import Consumer
 from chassis.loops import Wake, repeat
+from testkit.reliability import Tally
 
 
 def milled(
@@ -83,6 +84,22 @@ class Bakery:
             where number <> before + 1""")
         count: int = rows[0]["count"]
         return count
+
+    async def tally(self, expected: Mapping[UUID, int]) -> Tally:
+        """Lost, doubled and inverted loaves, when of each sack the numbers up to the expected one should be there."""
+        rows = await self.rows("select sack_id, number from loaves order by n")
+        return Tally.of(((row["sack_id"], row["number"]) for row in rows), expected)
+
+    async def comes_to_rest(self, count: int, *, patience: float = 10.0) -> None:
+        """Return when so many loaves are baked and nothing is held, or when nothing has changed for so long."""
+        state, since = None, time.monotonic()
+        while time.monotonic() - since < patience:
+            baked, held = len(await self.baked()), len(await self.held())
+            if baked >= count and not held:
+                return
+            if (baked, held) != state:
+                state, since = (baked, held), time.monotonic()
+            await asyncio.sleep(0.05)
 
     async def has_baked(self, count: int) -> bool:
         return len(await self.baked()) == count

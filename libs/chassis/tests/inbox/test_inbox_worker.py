@@ -26,28 +26,6 @@ HERE = Path(__file__).parent
 SettingsOf = Callable[..., ServiceSettings]
 
 
-@contextmanager
-def supervised(settings: ServiceSettings, deaths: Path, *crashes: str) -> Iterator[None]:
-    """A baker that consumes in a process of its own, and is started again when it dies."""
-    values = {f"PACKHOUSE_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value}
-    values["PACKHOUSE_HMAC_SECRET"] = bakery.SECRET
-    process = subprocess.Popen(  # noqa: S603  our own supervisor
-        [sys.executable, str(HERE / "supervisor.py"), str(deaths), *crashes],
-        env={**os.environ, **values},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def killed(deaths: Path) -> int:
-    return deaths.read_text().split().count(str(int(signal.SIGKILL))) if deaths.exists() else 0
-
-
 def through(url: str, proxy: ChaosProxy) -> str:
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
@@ -131,10 +109,6 @@ async def test_while_the_database_is_away_nothing_is_counted_held_or_dead(
     assert await baker.dead_letters(0)
 
 
-async def _died(deaths: Path, count: int) -> bool:
-    return killed(deaths) == count
-
-
 async def test_redis_that_is_away_does_not_slow_the_consumer(
     baker: Bakery, settings_of: SettingsOf, rabbitmq_url: str
 ) -> None:
@@ -144,38 +118,3 @@ async def test_redis_that_is_away_does_not_slow_the_consumer(
         for seq in range(1, 101):
             await baker.publish(milled(sack, seq))
         await eventually(lambda: baker.has_baked(100), seconds=3)
-
-
-@pytest.mark.plant("inbox moves the number apart from the effect")
-async def test_a_consumer_that_is_killed_ten_times_loses_and_doubles_nothing(
-    baker: Bakery, settings_of: SettingsOf, tmp_path: Path
-) -> None:
-    chance = random.Random(5)
-    sacks = [uuid4() for _ in range(20)]
-    events = [milled(sack, seq) for seq in range(1, 51) for sack in sacks]
-    await baker.publish(*events, *chance.sample(events, 100))
-    moments = ["before_commit", "after_commit"] * 5
-    crashes = [f"inbox.{moment}=kill@{chance.randint(2, 9)}" for moment in moments]
-    with supervised(settings_of(bakery.BAKER), tmp_path / "deaths", *crashes):
-        await eventually(lambda: baker.has_baked(1000), seconds=60)
-        await eventually(lambda: baker.holds(0), seconds=60)
-
-    assert killed(tmp_path / "deaths") == 10
-    assert await baker.violations() == 0
-    assert await baker.dead_letters(0)
-
-
-async def test_an_event_that_kills_the_process_is_held_after_3_deliveries_and_takes_no_neighbour_along(
-    baker: Bakery, settings_of: SettingsOf, tmp_path: Path
-) -> None:
-    killer, neighbours = uuid4(), [uuid4() for _ in range(5)]
-    await baker.publish(milled(killer, 1, number=bakery.KILLER))
-    await baker.publish(*(milled(sack, seq) for seq in range(1, 5) for sack in neighbours))
-    with supervised(settings_of(bakery.BAKER), tmp_path / "deaths"):
-        await eventually(lambda: _died(tmp_path / "deaths", 5), seconds=40)
-        await eventually(lambda: baker.has_baked(20), seconds=10)
-
-    assert killed(tmp_path / "deaths") == 5, "3 deliveries and 2 attempts of its own"
-    (held,) = await baker.held()
-    assert (held["aggregate_id"], held["reason"]) == (killer, "interrupted")
-    assert await baker.dead_letters(0)

@@ -8,9 +8,10 @@ import pytest
 
 from packhouse.home import Home
 
-pytest.register_assert_rewrite("testkit.conformance", "testkit.world")
+pytest.register_assert_rewrite("testkit.conformance", "testkit.reliability", "testkit.world")
 
-from testkit.servers import TestServers, close_home, open_home  # noqa: E402  after its sibling modules are registered
+from testkit.reliability import Reliability  # noqa: E402  after its sibling modules are registered
+from testkit.servers import TestServers, close_home, open_home  # noqa: E402  as above
 
 _HOME = pytest.StashKey[Home]()
 _WORKER = "PYTEST_XDIST_WORKER"
@@ -44,6 +45,12 @@ def servers(pytestconfig: pytest.Config) -> TestServers:
     worker = int(os.environ.get(_WORKER, "gw0").removeprefix("gw"))
     workers = int(os.environ.get(_WORKERS, "1"))
     return TestServers(pytestconfig.stash[_HOME], worker=worker, workers=workers)
+
+
+@pytest.fixture
+def reliability(pytestconfig: pytest.Config) -> Reliability:
+    """The chances of a fault test, and the report it tells what it saw."""
+    return Reliability(pytestconfig.rootpath, pytestconfig.stash[_HOME].root.name)
 
 
 @pytest.fixture(scope="session")

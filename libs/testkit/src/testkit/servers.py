@@ -103,7 +103,7 @@ class TestServers:
 
     def _make_vhosts(self) -> None:
         """The first worker uses the virtual host of the URL; the further ones get theirs here, once a session."""
-        done = self._home.root / "run" / "vhosts"
+        done = _vhosts_file(self._home)
         if self._workers == 1 or done.exists():
             return
         broker = self._servers.rabbitmq
@@ -113,7 +113,7 @@ class TestServers:
             broker.add_vhosts(names)
         else:
             _add_vhosts_to_given(names, urlsplit(broker.url).username or "guest")
-        done.touch()
+        done.write_text("\n".join(names))
 
 
 def session_prefix(home: Home) -> str:
@@ -137,9 +137,12 @@ def open_home() -> Home:
 def close_home(home: Home) -> None:
     """End the private servers, and remove from given ones what the session has made."""
     os.environ.pop(HOME_VARIABLE, None)
-    postgres = Servers(home).postgres
-    if isinstance(postgres, Given):
-        asyncio.run(_clear(postgres.url, session_prefix(home)))
+    servers = Servers(home)
+    if isinstance(servers.postgres, Given):
+        asyncio.run(_clear(servers.postgres.url, session_prefix(home)))
+    if isinstance(servers.rabbitmq, Given) and _vhosts_file(home).exists():
+        for name in _vhosts_file(home).read_text().splitlines():
+            _control("delete_vhost", name)
     end_everything(home)
     home.wipe()
     shutil.rmtree(home.root, ignore_errors=True)
@@ -182,10 +185,19 @@ def _vhost_url(url: str, worker: int) -> str:
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/') or '/packhouse'}-{worker}"))
 
 
+def _vhosts_file(home: Home) -> Path:
+    """The virtual hosts this session has made."""
+    return home.root / "run" / "vhosts"
+
+
 def _add_vhosts_to_given(names: list[str], user: str) -> None:
+    for name in names:
+        _control("add_vhost", name)
+        _control("set_permissions", "-p", name, user, ".*", ".*", ".*")
+
+
+def _control(*words: str) -> None:
     control = shutil.which("rabbitmqctl")
     if control is None:
         raise StackError("several workers on a given RabbitMQ need rabbitmqctl; use private servers")
-    for name in names:
-        subprocess.run([control, "-q", "add_vhost", name], check=False, capture_output=True)
-        subprocess.run([control, "-q", "set_permissions", "-p", name, user, ".*", ".*", ".*"], check=True)
+    subprocess.run([control, "-q", *words], check=True, capture_output=True)

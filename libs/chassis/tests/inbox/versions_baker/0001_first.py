@@ -15,6 +15,6 @@ def upgrade() -> None:
     op.execute("""
         create table baker.loaves (
             n bigint generated always as identity primary key, sack_id uuid not null, number int not null,
-            unique (sack_id, number))
+            baked_at timestamptz not null default clock_timestamp())
     """)
     op.execute("create table baker.sack_views (sack_id uuid primary key, version bigint not null, weight int not null)")
