@@ -1,6 +1,8 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from statistics import median
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
@@ -12,10 +14,12 @@ from chassis import failpoints
 from chassis.bus import EXCHANGE, Envelope
 from chassis.outbox import Relay, pipeline, publishing
 from chassis.outbox.holding import Aggregate
-from chassis.outbox.pipeline import Pipeline
+from chassis.outbox.leadership import Session
+from chassis.outbox.pipeline import POLL_SECONDS, Pipeline
 from chassis.outbox.publishing import NotPublished, Publisher
 from kernel.scope import Actor
 from testkit.proxy import ChaosProxy
+from testkit.reliability import Reliability
 from testkit.sample.bench import Bench
 from testkit.sample.manifest import OtherSaid, ThingSaid
 from testkit.tap import Tap, tapped
@@ -92,6 +96,42 @@ async def test_notify_wakes_the_leader_and_without_it_the_poll_does(
                 " values (gen_random_uuid(), 'sample.thing_said.v1', 'thing', gen_random_uuid(), 1, 1, '{}')"
             )
         await tap.until(4, seconds=1)
+
+
+async def test_when_notifications_are_lost_the_poll_publishes_within_a_second(
+    bench: Bench, tap: Tap, monkeypatch: pytest.MonkeyPatch, reliability: Reliability
+) -> None:
+    async def delays(count: int) -> list[float]:
+        """From each commit to the ear on the exchange, at moments that the poll does not know."""
+        waited = []
+        for _ in range(count):
+            await asyncio.sleep(reliability.chance.uniform(0.0, POLL_SECONDS))
+            committed = len(tap.heard)
+            await bench.say(ThingSaid(thing_id=uuid4(), text="x"))
+            began = time.monotonic()
+            await tap.until(committed + 1)
+            waited.append(time.monotonic() - began)
+        return waited
+
+    async with relays(bench):
+        await delays(1)
+        notified = await delays(10)
+    lost, listen = [], Session.listen
+    monkeypatch.setattr(Session, "listen", lambda self, name, _: listen(self, name, lambda: lost.append(name)))
+    async with relays(bench):
+        await delays(1)
+        deaf = await delays(10)
+
+    reliability.record(
+        "F-D19",
+        faults=len(lost),
+        at_least=10,
+        recovery_seconds=max(deaf),
+        notified_median_ms=round(median(notified) * 1000, 1),
+        polled_median_ms=round(median(deaf) * 1000, 1),
+    )
+    assert max(deaf) <= 1.0
+    assert median(notified) <= 0.1
 
 
 @pytest.mark.plant("relay marks before publishing")

@@ -78,11 +78,10 @@ class Oven:
     error_rate: float = 0.0
     seconds: float = 0.0
     mended: bool = False
-    calls: int = 0
+    burnt: int = 0
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     async def heat(self, sack_id: UUID, number: int) -> None:
-        self.calls += 1
         if number == KILLER and not self.mended:
             os.kill(os.getpid(), signal.SIGKILL)
         if number == FAILING and not self.mended:
@@ -90,6 +89,7 @@ class Oven:
         if self.seconds:
             await asyncio.sleep(self.seconds)
         if (sack_id, number) in self.poison or self.chance.random() < self.error_rate:
+            self.burnt += 1
             raise BurntError(number)
         if (sack_id, number) in self.refuses:
             raise StateConflict("burnt", "the loaf is burnt")

@@ -1,15 +1,8 @@
-"""The consuming process: nothing is lost or doubled when it, its broker or its database goes away (F-D8, D9, D13)."""
+"""The consuming process: nothing is lost or doubled when it, its broker or its database goes away (F-D8)."""
 
 import asyncio
 import json
-import os
-import random
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -22,7 +15,6 @@ from chassis.floor import open_floor
 from chassis.settings import ServiceSettings
 from testkit.proxy import ChaosProxy
 
-HERE = Path(__file__).parent
 SettingsOf = Callable[..., ServiceSettings]
 
 

@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Tally:
         return cls(
             lost=sum(count - len(set(numbers[aggregate])) for aggregate, count in expected.items()),
             doubled=sum(len(seen) - len(set(seen)) for seen in numbers.values()),
-            inverted=sum(one > other for seen in numbers.values() for one, other in zip(seen, seen[1:], strict=False)),
+            inverted=sum(one > other for seen in numbers.values() for one, other in pairwise(seen)),
         )
 
 
@@ -76,7 +77,7 @@ class Reliability:
         recovery_seconds: float | None = None,
         **figures: Any,
     ) -> None:
-        """Print and keep what was seen; fails when too few faults happened, or anything was lost, doubled or inverted."""
+        """Print and keep what was seen. Fails when too few faults happened, or anything is lost, doubled, inverted."""
         seen = tally or Tally()
         line = {
             "id": fault,
