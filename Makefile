@@ -3,6 +3,7 @@
 BIN := .venv/bin
 RATE_LIMITS ?= on
 SIZE ?= s
+SERVICE ?= orders
 LIBS := libs/kernel/src libs/contracts/src libs/chassis/src libs/testkit/src libs/cli/src
 SERVICES := $(wildcard services/*/src)
 WORKERS ?= 2
@@ -13,7 +14,7 @@ export RATE_LIMITS
 
 .DEFAULT_GOAL := help
 .PHONY: help ready demo up down status seed test test-all check format lint types imports unused house fresh \
-	generate bench lock clean
+	generate repeats alone bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +64,13 @@ unused:
 	@$(BIN)/vulture
 
 house:
-	@$(BIN)/pytest -q tests-house
+	@$(BIN)/pytest -q -vv --no-header tests-house
+
+repeats: ready ## every run of six or more lines that stands in two services
+	@$(BIN)/python tests-house/repeats.py
+
+alone: ready ## show that a service builds, migrates, starts and passes its tests by itself (SERVICE=orders)
+	@$(BIN)/python deploy/alone.py $(SERVICE)
 
 fresh:
 	@$(BIN)/packhouse generate --check

@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from faults import armed_by_file
 from markets import Market, open_market
 
 from packhouse.stack import Stack
@@ -16,7 +17,8 @@ from packhouse.stack import Stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Private servers always: these tests kill them."""
     root: Path = tmp_path_factory.mktemp("stack")
-    with Stack(root, rate_limits=False, given={}) as running:
+    faulty = armed_by_file(root, ("identity", "catalog", "orders"))
+    with Stack(root, rate_limits=False, given={}, environment=faulty) as running:
         yield running
 
 

@@ -62,7 +62,7 @@ async def _profile(member: Buyer | Vendor, canary: str) -> None:
 
 async def _lists(world: World, number: int) -> dict[str, Any]:
     canary = world.canary
-    texts = {name: canary for name in ("subtitle", "body_html", "strain", "batch_id", "metric_tag", "barcode")}
+    texts = dict.fromkeys(("subtitle", "body_html", "strain", "batch_id", "metric_tag", "barcode"), canary)
     goods = product(
         f"{canary}-{number}",
         f"{canary} {number}",
@@ -113,23 +113,20 @@ async def _collect(world: World, goods: dict[str, Any], group: dict[str, Any]) -
         "line_item_id": order["items"][0]["line_item_id"],
         "payment_intent_id": (detail["payment_intent"] or {"id": str(uuid4())})["id"],
     }
-    await _collect_cursors(world)
 
 
-async def _collect_cursors(world: World) -> None:
-    """One of every list that has more than one row."""
+async def collect_cursors(world: World) -> None:
+    """One of every list, which stands at a row of this world; nobody else may list products meanwhile."""
+    movements = f"/api/v1/inventory/{world.ids['product_id']}/movements"
     lists = {
-        "GET /api/v1/orders": (world.buyer, "/api/v1/orders", {}),
-        "GET /api/v1/products": (world.buyer, "/api/v1/products", {"state": "OK"}),
-        "GET /api/v1/vendor/products": (world.vendor, "/api/v1/vendor/products", {}),
-        "GET /api/v1/inventory": (world.vendor, "/api/v1/inventory", {}),
-        "GET /api/v1/inventory/{product_id}/movements": (
-            world.vendor,
-            f"/api/v1/inventory/{world.ids['product_id']}/movements",
-            {},
-        ),
+        "GET /api/v1/orders": (world.buyer, "/api/v1/orders"),
+        "GET /api/v1/vendor/products": (world.vendor, "/api/v1/vendor/products"),
+        "GET /api/v1/inventory": (world.vendor, "/api/v1/inventory"),
+        "GET /api/v1/inventory/{product_id}/movements": (world.vendor, movements),
     }
-    for name, (member, path, query) in lists.items():
-        page = (await member.get(path, limit=1, **query)).expect(200)
-        if page["pagination"]["next"]:
-            world.cursors[name] = page["pagination"]["next"]
+    for name, (member, path) in lists.items():
+        world.cursors[name] = (await member.get(path, limit=1)).expect(200)["pagination"]["next"]
+    on_the_market = [one["vendor_store_id"] for one in await world.buyer.browses(limit=100)]
+    place = 1 + on_the_market.index(str(world.vendor.store_id))
+    page = (await world.buyer.get("/api/v1/products", state="OK", limit=place)).expect(200)
+    world.cursors["GET /api/v1/products"] = page["pagination"]["next"]

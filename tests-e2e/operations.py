@@ -76,7 +76,7 @@ class Operation:
 
     def _ids(self) -> Iterator[IdParameter]:
         for parameter in self.reference.get("parameters", ()):
-            found = [steps for steps in self._uuids(parameter["schema"], (parameter["name"],))]
+            found = list(self._uuids(parameter["schema"], (parameter["name"],)))
             if parameter["name"] == "cursor":
                 found = [(parameter["name"],)]
             yield from (IdParameter(parameter["in"], steps) for steps in found)

@@ -34,22 +34,26 @@ class Entry:
 
     def refusal(self, caller: Caller) -> Refusal | None:
         """Status, code and reason that the caller gets, or None for one who may come in."""
-        context = caller.context
         if self.who == "anyone":
             return None
-        if context.user_id is None:
+        if caller.context.user_id is None:
             return UNAUTHORIZED, "UNAUTHORIZED", "token_missing"
+        reason = self._reason(caller)
+        return (FORBIDDEN, "FORBIDDEN", reason) if reason else None
+
+    def _reason(self, caller: Caller) -> str | None:
+        """Why somebody known may not come in."""
+        context = caller.context
         if self.who in {"agent", "admin"} and context.system_role != self.who:
-            return FORBIDDEN, "FORBIDDEN", "role_missing"
-        if self.who == "store" and context.store_id is None:
-            return FORBIDDEN, "FORBIDDEN", "store_context_missing"
-        if self.who == "store" and (
-            context.role not in self.roles or self.store_type not in {None, context.store_type}
-        ):
-            return FORBIDDEN, "FORBIDDEN", "role_missing"
+            return "role_missing"
+        if self.who != "store":
+            return None
+        if context.store_id is None:
+            return "store_context_missing"
+        if context.role not in self.roles or self.store_type not in {None, context.store_type}:
+            return "role_missing"
         if self.verified and context.kyc_status is not Kyc.VERIFIED:
-            reason = "store_suspended" if context.kyc_status is Kyc.SUSPENDED else "not_verified"
-            return FORBIDDEN, "FORBIDDEN", reason
+            return "store_suspended" if context.kyc_status is Kyc.SUSPENDED else "not_verified"
         return None
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Table, Text
 from sqlalchemy.types import UserDefinedType
 
 from chassis.db import service_metadata
-from chassis.db.migrations import PostgisMissing, _configuration, _run, differences, migrate, upgrade_sql
+from chassis.db.migrations import PostgisMissing, _configuration, _run, differences, migrate, revise, upgrade_sql
 from chassis.db.roles import Roles, role_password, role_url
 from chassis.manifest import Service
 from chassis.settings import ServiceSettings
@@ -66,6 +66,23 @@ async def test_a_history_goes_down_and_up_again(bench: Bench, servers: TestServe
     await _run(bench.admin_url, SERVICE, owner, down_and_up)
 
     assert await differences(SERVICE, bench.admin_url, role_prefix=servers.role_prefix) == []
+
+
+async def test_the_next_migration_is_written_from_the_difference(servers: TestServers, tmp_path: Path) -> None:
+    """From an empty folder, so the first one makes the floor too; then another for a column that was added."""
+    metadata = service_metadata("sample")
+    shelf = Table("shelves", metadata, Column("id", Text, primary_key=True))
+    service = Service(name="sample", settings=ServiceSettings, metadata=metadata)
+    how = {"hmac_secret": SECRET, "role_prefix": servers.role_prefix, "versions": tmp_path / "versions"}
+    async with servers.database("empty", _nothing) as url:
+        await revise(service, url, "shelves", **how)
+        await migrate(service, url, **how)
+        shelf.append_column(Column("label", Text))
+        await revise(service, url, "labels", **how)
+        await migrate(service, url, **how)
+
+        assert await differences(service, url, role_prefix=servers.role_prefix) == []
+    assert sorted(path.name for path in how["versions"].glob("*.py")) == ["0001_shelves.py", "0002_labels.py"]
 
 
 async def test_the_history_can_be_written_as_sql() -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import insert, select, update
 
 from chassis import failpoints
+from chassis.audit import AuditEntry, record_denied
 from chassis.db import CommitUnknown, Database, Tx
 from chassis.db.database import UnsafeDatabase
 from chassis.outbox.emission import UndeclaredEvent
@@ -342,3 +343,18 @@ async def test_audit_rows_tell_who_and_cannot_be_changed(bench: Bench) -> None:
                 await admin.execute(change)
     assert (row["actor_user_id"], row["actor_store_id"], row["actor_role"]) == (UUID(int=7), UUID(int=8), "owner")
     assert (row["action"], row["target_id"], row["request_id"], row["outcome"]) == ("thing.made", target, "r5", "done")
+
+
+async def test_a_refused_deed_is_told_once_a_minute(bench: Bench) -> None:
+    def refused(action: str) -> AuditEntry:
+        return AuditEntry(ACTOR, "r1", action, "store", uuid4(), {"reason": "role_missing"})
+
+    for action in ("store.suspend", "store.suspend", "store.reinstate"):
+        await record_denied(bench.db, refused(action))
+    bench.clock.turn(timedelta(seconds=61))
+    await record_denied(bench.db, refused("store.suspend"))
+
+    async with bench.db.reader() as db:
+        rows = await db.fetch("select action, outcome from audit_logs order by seq")
+    assert [row["action"] for row in rows] == ["store.suspend", "store.reinstate", "store.suspend"]
+    assert {row["outcome"] for row in rows} == {"denied"}

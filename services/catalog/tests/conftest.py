@@ -24,6 +24,14 @@ from contracts.values import Address, LineState, Place
 from kernel.scope import Kyc, Role, StoreType
 from testkit.world import World
 
+COUNTERS_AGREE = """
+select count(*) from inventory_items i
+ where i.reserved_qty <> (select coalesce(sum(r.qty), 0) from reservations r
+                           where r.product_id = i.product_id and r.state in ('held', 'confirmed'))
+    or (i.available_qty, i.reserved_qty) <> (select sum(m.available_delta), sum(m.reserved_delta)
+                                               from inventory_movements m where m.product_id = i.product_id)
+"""
+
 
 def product_body(**changes: Any) -> dict[str, Any]:
     """A product that is accepted as it stands."""
@@ -260,6 +268,10 @@ class Market:
             "select available_qty, reserved_qty from inventory_items where product_id = $1", UUID(product["id"])
         )
         return row["available_qty"], row["reserved_qty"]
+
+    async def assert_counters_agree(self) -> None:
+        """Every counter is what movements and live reservations add up to."""
+        assert (await self.row(COUNTERS_AGREE))["count"] == 0
 
     async def states(self, checkout: Checkout) -> list[str]:
         """The state of each line, in the order of the checkout."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from kernel.scope import Kyc, StoreType
+from kernel.scope import Actor, Kyc, StoreType
 
 
 async def titles(store: Any, **query: Any) -> Any:
@@ -248,7 +248,7 @@ async def walk(ask: Any, key: Any, *, between: Any = None) -> Any:
 
 async def fill(market: Any, vendor: Any, count: Any) -> Any:
     """Products that share one creation time, price and title."""
-    async with market.world.db.transaction(actor=None, request_id="test") as tx:
+    async with market.world.db.transaction(actor=Actor.service("test"), request_id="test") as tx:
         ids = [uuid4() for _ in range(count)]
         await tx.run(
             "insert into products (id, store_id, sku, title, category, feelings, flavors, usage, unit, moq, max_qty,"
@@ -289,7 +289,7 @@ def _lists(buyer: Any, vendor: Any) -> Any:
 async def test_movements_page_without_loss_or_repeat(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
-    async with market.world.db.transaction(actor=None, request_id="test") as tx:
+    async with market.world.db.transaction(actor=Actor.service("test"), request_id="test") as tx:
         await tx.run(
             "insert into inventory_movements (product_id, kind, available_delta, reserved_delta, created_at)"
             " select $1, 'set', 0, 0, $2 from generate_series(1, 56)",

@@ -14,6 +14,7 @@ from catalog.queries.quotes import GOODS
 from catalog.queries.shapes import SUMMARY, VENDOR_SUMMARY
 from catalog.repo.gate import visible
 from catalog.repo.reservations import RESERVE
+from kernel.scope import Actor
 
 VENDORS, PRODUCTS = 100, 10_000
 FILL = f"""
@@ -45,7 +46,7 @@ ANALYZED = ("stores", "products", "inventory_items", "product_volume_discounts")
 @pytest.fixture
 async def explain(market: Any) -> Any:
     """Answers the nodes of a statement's plan, as a prepared statement gets it once it is used often."""
-    async with market.world.db.transaction(actor=None, request_id="test") as tx:
+    async with market.world.db.transaction(actor=Actor.service("test"), request_id="test") as tx:
         await tx.raw.execute(FILL)
     admin = await asyncpg.connect(market.world.admin_url)
     for table in ANALYZED:
@@ -53,7 +54,7 @@ async def explain(market: Any) -> Any:
     await admin.close()
 
     async def explained(statement: str, args: list[Any], *, generic: bool) -> list[dict[str, Any]]:
-        async with market.world.db.transaction(actor=None, request_id="test") as tx:
+        async with market.world.db.transaction(actor=Actor.service("test"), request_id="test") as tx:
             mode = "force_generic_plan" if generic else "force_custom_plan"
             await tx.run(f"set local plan_cache_mode = {mode}")
             await tx.run(f"prepare hot as {statement}")

@@ -3,26 +3,13 @@
 import asyncio
 import random
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.orders import ResolveAnswer
+from chassis import failpoints
 from kernel.scope import Kyc
-
-COUNTERS_AGREE = """
-select count(*) from inventory_items i
- where i.reserved_qty <> (select coalesce(sum(r.qty), 0) from reservations r
-                           where r.product_id = i.product_id and r.state in ('held', 'confirmed'))
-    or (i.available_qty, i.reserved_qty) <> (select sum(m.available_delta), sum(m.reserved_delta)
-                                               from inventory_movements m where m.product_id = i.product_id)
-"""
-
-
-async def assert_counters_agree(market: Any) -> None:
-    assert (await market.row(COUNTERS_AGREE))["count"] == 0
 
 
 async def test_a_reserve_takes_what_it_can_and_says_what_became_of_each_line(market: Any) -> None:
@@ -84,7 +71,7 @@ async def test_last_unit_two_buyers(market: Any) -> None:
     assert sum(line["reserved"] for line in lines) == 3
     assert {line["reason"] for line in lines if not line["reserved"]} == {"insufficient_inventory"}
     assert await market.stock(product) == (0, 3)
-    await assert_counters_agree(market)
+    await market.assert_counters_agree()
 
 
 async def test_opposite_product_order_no_deadlock(market: Any) -> None:
@@ -101,7 +88,7 @@ async def test_opposite_product_order_no_deadlock(market: Any) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert [await market.stock(product) for product in goods] == [(0, 30)] * 4
     assert await _deadlocks(market) == 0
-    await assert_counters_agree(market)
+    await market.assert_counters_agree()
 
 
 async def test_batches_of_releases_in_opposite_orders_never_deadlock(market: Any) -> None:
@@ -121,13 +108,39 @@ async def test_batches_of_releases_in_opposite_orders_never_deadlock(market: Any
     assert [await market.stock(product) for product in goods] == [(1000, 0)] * 6
     assert await market.rows("select 1 from inbox_held") == []
     assert await _deadlocks(market) == 0
-    await assert_counters_agree(market)
+    await market.assert_counters_agree()
 
 
 async def _deadlocks(market: Any) -> int:
     row = await market.row("select deadlocks from pg_stat_database where datname = current_database()")
     count: int = row["deadlocks"]
     return count
+
+
+async def test_a_reserve_that_fails_before_its_commit_leaves_nothing_and_can_be_sent_again(market: Any) -> None:
+    buyer, vendor = await market.buyer(), await market.vendor()
+    product = await vendor.lists()
+    checkout = market.checkout(buyer, (product, 3))
+    failpoints.arm("catalog.reserve.before_commit=error@1")
+
+    failed = await checkout.asks()
+    after_failure = await market.stock(product)
+    again = await checkout.reserves()
+
+    assert (failed.status_code, after_failure) == (500, (10, 0))
+    assert (again["lines"][0]["reserved"], await market.stock(product)) == (True, (7, 3))
+
+
+async def test_a_confirm_that_fails_before_its_commit_is_tried_again(market: Any) -> None:
+    buyer, vendor = await market.buyer(), await market.vendor()
+    checkout = market.checkout(buyer, (await vendor.lists(), 3))
+    await checkout.reserves()
+    failpoints.arm("catalog.confirm.before_commit=error@1")
+
+    await market.world.hears(checkout.created(uuid4()), may_fail=True)
+    await market.world.settle()
+
+    assert await market.states(checkout) == ["confirmed"]
 
 
 async def test_two_lines_of_one_product_are_refused(market: Any) -> None:
@@ -200,7 +213,7 @@ async def test_order_decided_releases_exactly_the_rejected_lines_once(market: An
 
     assert await market.states(checkout) == ["confirmed", "released"]
     assert (await market.stock(kept), await market.stock(rejected)) == ((8, 2), (10, 0))
-    await assert_counters_agree(market)
+    await market.assert_counters_agree()
 
 
 async def test_an_aborted_checkout_gives_everything_back_once(market: Any) -> None:
@@ -239,7 +252,7 @@ async def test_abort_and_reserve_at_once_end_with_free_stock(market: Any) -> Non
     await asyncio.gather(*(one for pair in pairs for one in pair))
 
     assert await market.stock(product) == (100, 0)
-    await assert_counters_agree(market)
+    await market.assert_counters_agree()
 
 
 async def test_delete_product_in_old_cart_succeeds(market: Any) -> None:
@@ -277,7 +290,7 @@ async def test_stock_is_conserved_whatever_happens_in_whatever_order(market: Any
     orders = [uuid4() for _ in checkouts]
     for step, number, amount in steps:
         await _take_step(market, vendor, product, checkouts[number], orders[number], step, amount)
-        await assert_counters_agree(market)
+        await market.assert_counters_agree()
 
 
 async def _take_step(
@@ -295,95 +308,3 @@ async def _take_step(
     else:
         await market.world.hears(events[step]())
         await market.world.hears(events[step]())
-
-
-async def test_a_hold_within_its_time_is_not_put_to_orders(market: Any) -> None:
-    buyer, vendor = await market.buyer(), await market.vendor()
-    await market.checkout(buyer, (await vendor.lists(), 1)).reserves()
-
-    await market.sweep()
-
-    assert market.resolver.asked == []
-
-
-async def overdue(market: Any, *, lines: Any = 1) -> Any:
-    buyer, vendor = await market.buyer(), await market.vendor()
-    checkout = market.checkout(buyer, *[(await vendor.lists(), 2) for _ in range(lines)])
-    await checkout.reserves()
-    market.turn_clock(minutes=16)
-    return checkout
-
-
-async def test_sweeper_never_releases_a_committed_checkout(market: Any) -> None:
-    checkout, order_id = await overdue(market), uuid4()
-    orders = dict.fromkeys(checkout.line_ids, order_id)
-    market.resolver.answers[checkout.checkout_id] = ResolveAnswer(outcome="committed", order_ids=orders)
-
-    await market.sweep()
-
-    row = await market.row("select state, order_id from reservations")
-    assert (tuple(row), market.resolver.asked) == (("confirmed", order_id), [checkout.checkout_id])
-
-
-async def test_the_sweeper_releases_what_a_committed_checkout_no_longer_wants(market: Any) -> None:
-    checkout, order_id = await overdue(market, lines=2), uuid4()
-    wanted = {checkout.line_ids[0]: order_id}
-    market.resolver.answers[checkout.checkout_id] = ResolveAnswer(outcome="committed", order_ids=wanted)
-
-    await market.sweep()
-
-    assert await market.states(checkout) == ["confirmed", "released"]
-    await assert_counters_agree(market)
-
-
-async def test_the_sweeper_releases_an_aborted_checkout(market: Any) -> None:
-    checkout = await overdue(market)
-
-    await market.sweep()
-
-    assert await market.states(checkout) == ["released"]
-    row = await market.row("select available_qty, reserved_qty from inventory_items")
-    assert tuple(row) == (10, 0)
-
-
-@pytest.mark.parametrize("orders_is", ["open", "away"])
-async def test_the_sweeper_waits_five_minutes_more_when_it_hears_nothing_final(market: Any, orders_is: Any) -> None:
-    checkout = await overdue(market)
-    market.resolver.answers[checkout.checkout_id] = ResolveAnswer(outcome="open")
-    market.resolver.away = orders_is == "away"
-
-    await market.sweep()
-    await market.sweep()
-    asked_at_once = len(market.resolver.asked)
-    market.resolver.away = False
-    market.turn_clock(minutes=6)
-    await market.sweep()
-
-    assert await market.states(checkout) == ["held"]
-    assert len(market.resolver.asked) == asked_at_once + 1
-
-
-async def test_a_confirm_that_meets_an_aborted_reservation_is_counted_and_changes_nothing(market: Any) -> None:
-    checkout = await overdue(market)
-    await market.sweep()
-
-    await market.world.hears(checkout.created(uuid4()))
-
-    assert await market.states(checkout) == ["released"]
-    assert market.metric("reservation_confirm_after_abort_total") >= 1
-
-
-async def test_reconcile_finds_nothing_until_a_counter_drifts_and_then_names_it(market: Any) -> None:
-    buyer, vendor = await market.buyer(), await market.vendor()
-    product, other = await vendor.lists(), await vendor.lists()
-    await market.checkout(buyer, (product, 2), (other, 1)).reserves()
-    clean = await market.reconcile()
-    async with market.world.db.transaction(actor=None, request_id="test") as tx:
-        await tx.run("update inventory_items set reserved_qty = 1 where product_id = $1", UUID(product["id"]))
-
-    drifted = await market.reconcile()
-
-    assert clean == (0, ["2 products, 0 drifts"])
-    assert drifted[0] == 1
-    assert drifted[1][-1] == "2 products, 2 drifts"
-    assert all(product["id"] in line and "1 instead of 2" in line for line in drifted[1][:-1])

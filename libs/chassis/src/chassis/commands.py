@@ -99,10 +99,14 @@ def _add_upkeep(line: typer.Typer, service: Service) -> None:
             str, typer.Option(help="PostgreSQL as a role that may create roles and schemas", envvar=ADMIN_URL)
         ],
         role_prefix: Annotated[str, typer.Option(envvar="PACKHOUSE_ROLE_PREFIX")] = "",
+        revise: Annotated[str | None, typer.Option(help="write the next migration instead, with this title")] = None,
     ) -> None:
         """Bring roles, schema, grants, queue and bindings up to date; harmless to repeat."""
         log_to_stderr()
         settings = read_settings(service.settings)
+        if revise is not None:
+            process.run(operations.revise(service, settings, admin_url, role_prefix, revise))
+            return
         process.run(operations.migrate(service, settings, admin_url, role_prefix))
 
     @line.command()

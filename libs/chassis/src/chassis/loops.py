@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 from chassis.telemetry import get_logger
@@ -51,16 +52,19 @@ async def repeat(
 ) -> None:
     """Run `step` until `stop`; it answers the seconds to wait before the next run, which `wake` cuts short.
 
-    A step that raises is logged and tried again with growing pauses.
+    A step that raises is logged and tried again with growing pauses; one that had gone well for a while is tried soon.
     """
     wake, backoff = wake or Wake(), Backoff()
     ringing = asyncio.create_task(_ring_at(stop, wake))
     try:
         while not stop.is_set():
+            started = time.monotonic()
             try:
                 pause = await step()
                 backoff.reset()
             except Exception as error:  # noqa: BLE001  whatever it is, the work goes on and the log tells
+                if time.monotonic() - started > PAUSE_SECONDS_MAX:
+                    backoff.reset()
                 pause = backoff.pause()
                 _log.warning("loop.failed", loop=name, problem=f"{type(error).__name__}: {error}"[:500])
             if pause > 0 and not stop.is_set():

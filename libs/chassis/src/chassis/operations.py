@@ -36,6 +36,14 @@ async def migrate(service: Service, settings: ServiceSettings, admin_url: str, r
     typer.echo(f"{service.name}: schema, queue and bindings are up to date")
 
 
+async def revise(service: Service, settings: ServiceSettings, admin_url: str, role_prefix: str, title: str) -> None:
+    """The difference between the database, once it is up to date, and the tables in the code."""
+    from chassis.db import migrations  # as above
+
+    secret = settings.hmac_secret.get_secret_value()
+    await migrations.revise(service, admin_url, title, hmac_secret=secret, role_prefix=role_prefix)
+
+
 async def _broker(url: str, name: str) -> AbstractConnection:
     """A connection, as soon as the broker answers: it may still be starting."""
     while True:

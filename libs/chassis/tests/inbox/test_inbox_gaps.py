@@ -170,6 +170,18 @@ async def test_what_the_archive_no_longer_has_is_closed_by_a_baseline_with_an_au
     assert await hungry.audited() == ["event.gap_closed"]
 
 
+async def test_a_held_event_whose_turn_was_overlooked_is_found(baker: Bakery, bakery_url: str) -> None:
+    sack = uuid4()
+    async with baker.working() as consumer:
+        await consumer.apply([milled(sack, 1), milled(sack, 3)])
+        connection = await asyncpg.connect(bakery_url)
+        await connection.execute("update baker.inbox_stream set last_seq = 2")
+        await connection.close()
+        baker.floor.clock.turn(timedelta(seconds=6))
+        await consumer.gaps.step()
+        await eventually(lambda: baker.has_baked(2))
+
+
 async def test_a_source_that_is_away_is_asked_again(baker: Bakery) -> None:
     sack, consumer = uuid4(), Consumer(baker.floor)
     await consumer.apply([milled(sack, 1), milled(sack, 3)])

@@ -39,7 +39,8 @@ async def nothing(_: JobRun) -> None:
 
 async def add_thing(run: JobRun, thing_id: UUID) -> None:
     async with run.transaction() as tx:
-        await tx.run("insert into things (id, name, colour, price_cents) values ($1, $1::text, 'red', 0)", thing_id)
+        sql = "insert into things (id, name, colour, price_cents) values ($1, $1::uuid::text, 'red', 0)"
+        await tx.run(sql, thing_id)
 
 
 async def test_a_run_is_recorded_and_leaves_the_job_free(bench: Bench) -> None:

@@ -40,10 +40,13 @@ class Role:
 class Instance:
     """A place in the stack that a process fills; it keeps its port and environment while processes come and go."""
 
-    def __init__(self, home: Home, role: Role, surroundings: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Home, role: Role, surroundings: Mapping[str, str], *, python: str = sys.executable
+    ) -> None:
         self.home = home
         self.role = role
         self.surroundings = surroundings
+        self.python = python
         self.overrides: dict[str, str] = {}
         self._process: Process | None = home.roster.living().get(role.name)
 
@@ -134,7 +137,7 @@ class Instance:
 
     def _command(self) -> list[str]:
         address = [] if self.role.port is None else ["--host", "127.0.0.1", "--port", str(self.role.port)]
-        return [sys.executable, "-m", "chassis", self.role.service, *self.role.command, *address]
+        return [self.python, "-m", "chassis", self.role.service, *self.role.command, *address]
 
     def _fingerprint(self) -> str:
         what = json.dumps([self._command(), self.environment], sort_keys=True)

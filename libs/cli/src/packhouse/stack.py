@@ -42,6 +42,8 @@ class Stack:
     `given` names servers to use as the environment would: None reads the environment, {} asks for private ones.
     """
 
+    _guard: Process | None = None
+
     def __init__(
         self,
         root: Path,
@@ -61,14 +63,12 @@ class Stack:
         self.servers = Servers(self.home, given)
         self.detached = detached
         self.tell = tell
-        self._counts = dict(instances or {})
-        self._extra = dict(environment or {})
+        self._counts, self._extra = dict(instances or {}), dict(environment or {})
         self._mode = mode
         self._rate_limits = rate_limits
         self._gateway_port = gateway_port
         self._instances: dict[str, Instance] = {}
         self._addresses: dict[str, list[str]] = {}
-        self._guard: Process | None = None
 
     # Life
 

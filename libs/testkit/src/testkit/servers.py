@@ -130,7 +130,7 @@ def open_home() -> Home:
     folder.chmod(0o711)  # PostgreSQL runs as another account and must be able to walk through
     os.environ[HOME_VARIABLE] = str(folder)
     home = Home(folder)
-    watch_over(home, os.getpid())
+    watch_over(home, os.getpid(), remove=True)
     return home
 
 

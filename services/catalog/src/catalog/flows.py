@@ -12,7 +12,7 @@ from catalog.domain.standing import Standing, is_doubtful
 from catalog.queries import market
 from catalog.queries.listing import Filters, Paging, SortName
 from catalog.queries.quotes import Goods, goods, standings
-from catalog.queries.quoting import quote_answer
+from catalog.queries.quoting import names_a_stranger, quote_answer
 from catalog.usecases.reservations import Reserved, reserve
 from catalog.usecases.stores import keep_store
 from chassis.calls import CallContext
@@ -96,6 +96,8 @@ async def quote(ask: Standings, request: QuoteRequest) -> QuoteAnswer:
     if doubtful:
         await ask.ask(doubtful)
         known, stores = await _look(ask.db, request)
+    if names_a_stranger(request, known, stores):
+        raise NotFound
     return quote_answer(request, known, stores)
 
 
@@ -103,7 +105,8 @@ async def _look(db: Database, request: QuoteRequest) -> tuple[dict[UUID, Goods],
     vendors = {item.vendor_store_id for item in request.items}
     async with db.reader() as reader:
         known = await goods(reader, [item.product_id for item in request.items])
-        return known, await standings(reader, sorted({request.buyer_store_id, *vendors}))
+        sellers = {product["store_id"] for product in known.values()}
+        return known, await standings(reader, sorted({request.buyer_store_id, *vendors, *sellers}))
 
 
 def _doubtful(request: QuoteRequest, known: dict[UUID, Goods], stores: dict[UUID, Standing]) -> Sequence[UUID]:

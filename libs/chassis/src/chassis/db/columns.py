@@ -1,7 +1,7 @@
 """Columns as the spec speaks of them: each returns a `Field(...)` whose type, CHECK and default the schema keeps.
 
 A CHECK is written with `{column}` in it, and called `ck_<table>_<column>` when the table is made. Every
-function takes the further options of `sqlmodel.Field`, such as `primary_key`, `index`, `unique`, `foreign_key`, `default`.
+function takes the further options of `sqlmodel.Field`, such as `primary_key`, `index`, `unique` and `default`.
 """
 
 from collections.abc import Iterable

@@ -163,6 +163,18 @@ def _inbox(metadata: MetaData) -> None:
         Column("blocked", Boolean, nullable=False, server_default=text("false")),
         _moment("updated_at"),
     )
+    _inbox_held(metadata)
+    Table(
+        "inbox_message",
+        metadata,
+        Column("source", Text, primary_key=True),
+        Column("message_id", Text, primary_key=True),
+        _moment(),
+        Index("ix_inbox_message_created_at", "created_at"),
+    )
+
+
+def _inbox_held(metadata: MetaData) -> None:
     Table(
         "inbox_held",
         metadata,
@@ -182,14 +194,6 @@ def _inbox(metadata: MetaData) -> None:
         _moment("held_at"),
         Index("ix_inbox_held_next_at", "next_at", postgresql_where=text("next_at is not null")),
         Index("ix_inbox_held_event_id", "event_id"),
-    )
-    Table(
-        "inbox_message",
-        metadata,
-        Column("source", Text, primary_key=True),
-        Column("message_id", Text, primary_key=True),
-        _moment(),
-        Index("ix_inbox_message_created_at", "created_at"),
     )
 
 

@@ -4,7 +4,8 @@ Alembic needs SQLAlchemy connections, so an engine exists while `migrate` runs, 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -50,17 +51,9 @@ async def migrate(
     """
     if service.metadata is None:
         return
-    admin = await asyncpg.connect(admin_url)
-    try:
-        await admin.execute(f"select pg_advisory_lock(hashtext('{_LOCK}'))")
-        roles = await _prepare(admin, service, hmac_secret, role_prefix)
-        config = _configuration(service, versions)
-        await _run(admin_url, service, roles.owner, lambda connection: _upgrade(config, connection))
-        async with admin.transaction():
-            await admin.execute(f'set local role "{roles.owner}"')
-            await admin.execute(";".join(table_grants(service.metadata, roles)))
-    finally:
-        await admin.close()
+    async with _upgraded(service, admin_url, hmac_secret, role_prefix, versions) as (admin, roles):
+        grants = table_grants(service.metadata, roles)
+        await admin.execute(";".join([f'begin; set local role "{roles.owner}"', *grants, "commit"]))
 
 
 async def differences(service: Service, admin_url: str, *, role_prefix: str = "") -> list[Any]:
@@ -77,13 +70,20 @@ async def differences(service: Service, admin_url: str, *, role_prefix: str = ""
 
 
 async def revise(
-    service: Service, admin_url: str, message: str, *, role_prefix: str = "", versions: Path | None = None
+    service: Service,
+    admin_url: str,
+    message: str,
+    *,
+    hmac_secret: str,
+    role_prefix: str = "",
+    versions: Path | None = None,
 ) -> None:
     """Write the next migration from the difference between database and tables; a person reads it before it is kept.
 
     The first one of a service calls `create_floor`, and none makes the floor's tables itself.
     """
     folder = versions or versions_of(service)
+    folder.mkdir(parents=True, exist_ok=True)
     config = _configuration(service, folder)
     config.attributes["without"] = frozenset(str(table.name) for table in service_metadata(service.name).sorted_tables)
     number = f"{len(list(folder.glob('*.py'))) + 1:04d}"
@@ -92,7 +92,8 @@ async def revise(
         config.attributes["connection"] = connection
         command.revision(config, message, autogenerate=True, rev_id=number)
 
-    await _run(admin_url, service, Roles.of(service.name, role_prefix).owner, generate, search_path="public")
+    async with _upgraded(service, admin_url, hmac_secret, role_prefix, folder) as (_, roles):
+        await _run(admin_url, service, roles.owner, generate, search_path="public")
 
 
 def upgrade_sql(service: Service, *, versions: Path | None = None) -> str:
@@ -142,6 +143,22 @@ def _configuration(service: Service, versions: Path | None) -> Config:
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     config.attributes["service"] = service
     return config
+
+
+@asynccontextmanager
+async def _upgraded(
+    service: Service, admin_url: str, secret: str, prefix: str, versions: Path | None
+) -> AsyncIterator[tuple[asyncpg.Connection, Roles]]:
+    """Roles and schema as the history says, under the lock that lets one `migrate` at a time into a database."""
+    admin = await asyncpg.connect(admin_url)
+    try:
+        await admin.execute(f"select pg_advisory_lock(hashtext('{_LOCK}'))")
+        roles = await _prepare(admin, service, secret, prefix)
+        config = _configuration(service, versions)
+        await _run(admin_url, service, roles.owner, lambda connection: _upgrade(config, connection))
+        yield admin, roles
+    finally:
+        await admin.close()
 
 
 def _upgrade(config: Config, connection: Connection) -> None:

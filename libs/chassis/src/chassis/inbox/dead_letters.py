@@ -107,8 +107,9 @@ async def _channel(floor: Floor) -> AsyncIterator[AbstractChannel]:
 
 
 async def _messages(floor: Floor, channel: AbstractChannel) -> AsyncIterator[AbstractIncomingMessage]:
-    queue = await channel.get_queue(dead_letter_queue(floor.service.name), ensure=False)
-    for _ in range(LOOK_MAX):
+    """What lies there now, and not what comes back meanwhile because it is still unusable."""
+    queue = await channel.declare_queue(dead_letter_queue(floor.service.name), passive=True)
+    for _ in range(min(queue.declaration_result.message_count or 0, LOOK_MAX)):
         message = await queue.get(fail=False, timeout=SECONDS)
         if message is None:
             return

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PATIENCE = timedelta(seconds=30)
 SCAN_SECONDS = 5.0
+OVERLOOKED = timedelta(seconds=5)
 STREAMS_PER_SCAN = 20
 PAGES_PER_FILL = 50
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 30.0, 600.0
@@ -43,6 +44,7 @@ class GapFiller:
     async def step(self) -> float:
         """One scan; answers the seconds until the next."""
         async with self._floor.db.reader() as db:
+            await db.fetch(_WAKE_OVERLOOKED, OVERLOOKED)
             counts = await db.fetchrow(_COUNTS)
             rows = await db.fetch(_GAPS, PATIENCE, STREAMS_PER_SCAN + len(self._pauses))
         if counts:
@@ -141,6 +143,13 @@ def _key(row: Record) -> StreamKey:
 
 
 _COUNTS = "select count(*) as held, count(*) filter (where attempts > 0) as failing from inbox_held"
+
+# Who held an event while another delivery moved the stream may have missed that it had become the next one.
+_WAKE_OVERLOOKED = """
+update inbox_held h set next_at = clock_now() from inbox_stream s
+where (h.source, h.aggregate_type, h.aggregate_id) = (s.source, s.aggregate_type, s.aggregate_id)
+  and h.seq = s.last_seq + 1 and h.next_at is null and h.held_at < clock_now() - $1::interval
+"""
 
 _GAPS = """
 select s.source, s.aggregate_type, s.aggregate_id, s.last_seq, min(h.seq) as first_held

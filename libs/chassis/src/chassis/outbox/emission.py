@@ -44,26 +44,33 @@ def prepared(
     request_id: str | None,
     actor: str | None,
 ) -> Emission:
-    """Raises `UndeclaredEvent`, or pydantic's ValidationError when the event no longer fits its closed model."""
-    kind = type(event)
-    if kind not in emits:
-        raise UndeclaredEvent(f"{kind.__name__} is not in the manifest's emits")
-    payload = event.model_dump_json()
-    kind.model_validate_json(payload)
-    if len(payload) > PAYLOAD_BYTES_MAX:
-        raise ValueError(f"{kind.topic} of {len(payload)} characters is too large to publish")
+    """Raises as `checked_payload` does."""
     return Emission(
         event_id=new_id(),
-        type=kind.topic,
-        aggregate_type=kind.aggregate,
+        type=event.topic,
+        aggregate_type=event.aggregate,
         aggregate_id=event.aggregate_id,
-        payload=payload,
+        payload=checked_payload(event, emits),
         once=once,
         baseline=baseline,
         traceparent=traceparent,
         request_id=request_id,
         actor=actor,
     )
+
+
+def checked_payload(event: Event, emits: AbstractSet[type[Event]]) -> str:
+    """The event as JSON. Raises `UndeclaredEvent`, ValueError when it is too large to publish, or pydantic's
+    ValidationError when it does not fit its closed model, however it was made.
+    """
+    kind = type(event)
+    if kind not in emits:
+        raise UndeclaredEvent(f"{kind.__name__} is not in the manifest's emits")
+    payload = event.model_dump_json()
+    kind.model_validate_json(payload)
+    if len(payload.encode()) > PAYLOAD_BYTES_MAX:
+        raise ValueError(f"{kind.topic} is too large to publish")
+    return payload
 
 
 # The order of locks is the same in every transaction: keys of once-only facts sorted, then aggregates sorted. A key

@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
+from chassis.bus import Envelope
 from chassis.loops import Wake
 from chassis.outbox.holding import Aggregate, Holds
 from chassis.outbox.leadership import LeadershipLost, Session
-from chassis.outbox.publishing import NotPublished, Publisher, envelope_of
+from chassis.outbox.publishing import NotPublished, Publisher
 from chassis.telemetry import get_logger
 
 BATCH = 200
@@ -142,7 +143,7 @@ class Pipeline:
         queue = self._queues[aggregate]
         self._session.assure()
         try:
-            await self._publisher.publish(envelope_of(self._service, queue[0]))
+            await self._publisher.publish(Envelope.from_row(queue[0], self._service))
         except NotPublished as problem:
             self._hold(aggregate, problem)
             return

@@ -102,21 +102,3 @@ async def _close(connection: AbstractConnection) -> None:
     with suppress(*_GONE):
         async with asyncio.timeout(1):
             await connection.close()
-
-
-def envelope_of(service: str, row: asyncpg.Record) -> Envelope:
-    return Envelope(
-        event_id=row["event_id"],
-        topic=row["type"],
-        source=service,
-        epoch=row["epoch"],
-        aggregate_type=row["aggregate_type"],
-        aggregate_id=row["aggregate_id"],
-        seq=row["aggregate_seq"],
-        baseline=row["baseline"],
-        occurred_at=row["created_at"],
-        traceparent=row["traceparent"],
-        request_id=row["request_id"],
-        actor=row["actor"],
-        data=row["payload"],
-    )

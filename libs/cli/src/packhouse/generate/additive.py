@@ -19,8 +19,13 @@ COMBINATIONS = ("anyOf", "oneOf", "allOf")
 
 
 def losses(root: Path, documents: Mapping[Path, str]) -> list[str]:
-    """Every loss of the documents against those of the last commit, or of the commit that `CONTRACTS_BASE` names."""
+    """Every loss of the documents against those of the last commit, or of the commit that `CONTRACTS_BASE` names.
+
+    An empty `CONTRACTS_BASE` compares with nothing: for a contract that was wrong and that nobody relies on yet.
+    """
     base = os.environ.get(BASE_VARIABLE, "HEAD")
+    if not base:
+        return []
     found: list[str] = []
     for path in _committed(root, base, documents):
         before = json.loads(_git(root, "show", f"{base}:{path}"))

@@ -34,13 +34,6 @@ class MovementKind(StrEnum):
     CONSUME = "consume"
 
 
-class CheckoutOutcome(StrEnum):
-    """What was decided of a checkout: its lines, for good; or that it will never commit (a tombstone)."""
-
-    DECIDED = "decided"
-    ABORTED = "aborted"
-
-
 RESERVATIONS: Machine[ReservationState] = Machine(
     {
         (ReservationState.HELD, "confirm"): ReservationState.CONFIRMED,

@@ -9,14 +9,36 @@ from catalog.queries.quotes import Goods
 from contracts.catalog import QuoteAnswer, QuotedItem, QuotedVendor, QuoteItem, QuoteRequest
 from contracts.values import VolumeDiscount, Warned
 
-MOST = 2_147_483_647
+UNTOLD = {"title": "", "category": "", "strain": None, "classification": None, "unit": "", "moq": 0, "max_qty": None}
+"""A hidden vendor's product may stand in a cart, but says no more of itself than one that does not exist (spec 1.1)."""
 
 
 def quote_answer(request: QuoteRequest, goods: Mapping[UUID, Goods], stores: Mapping[UUID, Standing]) -> QuoteAnswer:
     """Items in the order they were asked for, then one entry per vendor in order of first appearance."""
     items = [_item(request, item, goods[item.product_id], stores) for item in request.items]
+    sellers = {item.vendor_store_id for item in items if goods[item.product_id]["store_id"] == item.vendor_store_id}
     vendors = dict.fromkeys(item.vendor_store_id for item in request.items)
-    return QuoteAnswer(items=items, vendors=[_vendor(request, vendor, items, stores) for vendor in vendors])
+    # Whose id it is, is told only of a store one of whose products was asked for: any store's id may stand there.
+    told = {vendor: stores.get(vendor) if vendor in sellers else None for vendor in vendors}
+    return QuoteAnswer(items=items, vendors=[_vendor(request, vendor, items, told[vendor], stores) for vendor in told])
+
+
+def names_a_stranger(request: QuoteRequest, goods: Mapping[UUID, Goods], stores: Mapping[UUID, Standing]) -> bool:
+    """Whether a product is named that its buyer may not see, and with the wrong vendor: that is like no product."""
+    return any(
+        goods[item.product_id]["store_id"] != item.vendor_store_id
+        and _is_hidden(request, goods[item.product_id], stores)
+        for item in request.items
+    )
+
+
+def _is_hidden(request: QuoteRequest, product: Goods, stores: Mapping[UUID, Standing]) -> bool:
+    """Whether the market does not show the product's vendor to this buyer."""
+    seller: UUID = product["store_id"]
+    obstacle = obstacle_to_sell(
+        stores.get(seller), buyer_store_id=request.buyer_store_id, buyer_state=_buyer_state(request, stores)
+    )
+    return obstacle is not None and seller != request.buyer_store_id
 
 
 def _buyer_state(request: QuoteRequest, stores: Mapping[UUID, Standing]) -> str | None:
@@ -42,7 +64,8 @@ def _item(request: QuoteRequest, item: QuoteItem, product: Goods, stores: Mappin
     result = quoted(
         offer, vendor_store_id=item.vendor_store_id, buyer_store_id=request.buyer_store_id, quantity=item.quantity
     )
-    return _on_the_wire(item, product, result)
+    told = _on_the_wire(item, product, result)
+    return told.model_copy(update=UNTOLD) if _is_hidden(request, product, stores) else told
 
 
 def _on_the_wire(item: QuoteItem, product: Goods, result: Quoted) -> QuotedItem:
@@ -79,9 +102,12 @@ def _applied(result: Quoted) -> VolumeDiscount | None:
 
 
 def _vendor(
-    request: QuoteRequest, vendor_store_id: UUID, items: Sequence[QuotedItem], stores: Mapping[UUID, Standing]
+    request: QuoteRequest,
+    vendor_store_id: UUID,
+    items: Sequence[QuotedItem],
+    vendor: Standing | None,
+    stores: Mapping[UUID, Standing],
 ) -> QuotedVendor:
-    vendor = stores.get(vendor_store_id)
     obstacle = obstacle_to_sell(
         vendor, buyer_store_id=request.buyer_store_id, buyer_state=_buyer_state(request, stores)
     )
@@ -89,7 +115,7 @@ def _vendor(
     status, warnings = group_status(statuses, obstacle)
     return QuotedVendor(
         vendor_store_id=vendor_store_id,
-        vendor_store_name=vendor.name if vendor else "",
+        vendor_store_name=vendor.name if vendor and not obstacle else "",
         status=status,
         warnings=_warned(warnings),
     )

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from catalog.domain.goods import Category, Classification, Feeling, Flavor, Unit, Usage
-from catalog.domain.stock import CheckoutOutcome, MovementKind, ReservationReason, ReservationState
+from catalog.domain.stock import MovementKind, ReservationReason, ReservationState
 from chassis.db import service_metadata
 from chassis.db.columns import cents, choice, counter, instant, long_text, percent, quantity, short_text
 from kernel.scope import Kyc, StoreType
@@ -107,7 +107,7 @@ class StoreView(Table, table=True):
 
 
 class Product(Table, table=True):
-    """`visible_in` is the state whose buyers may see the product's vendor; null while it is hidden (ADR 0004)."""
+    """`visible_in` is the state whose buyers may see the product's vendor; null while it is hidden (ADR 0008)."""
 
     __tablename__ = "products"
     id: UUID = Field(primary_key=True)
@@ -202,11 +202,14 @@ class InventoryMovement(Table, table=True):
 
 
 class Checkout(Table, table=True):
-    """What was decided of a checkout, once: whoever inserts the row decides, everybody else reads."""
+    """What was decided of a checkout, once: whoever inserts the row decides, everybody else reads.
+
+    `aborted` without reservations is a tombstone: the checkout never committed, and never will.
+    """
 
     __tablename__ = "checkouts"
     checkout_id: UUID = Field(primary_key=True)
-    outcome: str = choice(CheckoutOutcome)
+    outcome: str = choice(["decided", "aborted"])
     created_at: datetime = instant()
     __table_args__ = ({"info": {"app": "select, insert"}},)
 

@@ -8,6 +8,7 @@ from chassis.idempotency import Stored
 from chassis.limits import Limits
 from chassis.web import ANYONE, BEARER, OPEN, SIGNED_IN, Answer, Call, Caller, Router, no_key, optional, reply
 from identity.api.schemas import (
+    KeySet,
     LoggedInView,
     LoginBody,
     RefreshBody,
@@ -113,7 +114,7 @@ async def switch_store(call: Caller, body: SwitchStoreBody) -> Answer:
     return reply(view, headers=token_header(call, signed))
 
 
-@keys.get("/.well-known/jwks.json", allow=OPEN)
+@keys.get("/.well-known/jwks.json", allow=OPEN, answers=KeySet)
 async def key_set(call: Caller) -> Answer:
     """The public keys of access tokens, without the envelope."""
     document = json.dumps(call.client(AccessKeys).document).encode()

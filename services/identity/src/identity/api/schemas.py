@@ -203,6 +203,12 @@ class AdminView(View):
     user: UserView
 
 
+class KeySet(View):
+    """RFC 7517."""
+
+    keys: list[dict[str, str]]
+
+
 class StatusView(View):
     status: Literal["logged_out"]
 
