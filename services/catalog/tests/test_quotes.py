@@ -100,6 +100,31 @@ async def test_the_group_says_why_its_vendor_cannot_sell(market: Any) -> None:
     ]  # fmt: skip
 
 
+async def test_a_hidden_vendors_product_in_a_cart_says_nothing_of_itself(market: Any) -> None:
+    buyer, hidden = await market.buyer(), await market.vendor(dba_name="Gone Away")
+    product = await hidden.lists(title="Secret", strain="Secret")
+    await hidden.becomes(subscription_override=None)
+
+    (item,), (group,) = await items_of(market, buyer, (product, 1))
+
+    assert (item["title"], item["strain"], item["category"], item["unit"], item["moq"]) == ("", None, "", "", 0)
+    assert group["vendor_store_name"] == ""
+
+
+async def test_an_id_alone_tells_neither_whose_product_nor_whose_store_it_is(market: Any) -> None:
+    buyer, vendor, hidden = await market.buyer(), await market.vendor(), await market.vendor()
+    fine, unseen = await vendor.lists(), await hidden.lists()
+    await hidden.becomes(kyc_status=Kyc.SUSPENDED)
+
+    _, (of_a_buyer,) = await items_of(market, buyer, (fine, 1, (await market.buyer()).store_id))
+    _, (of_nobody,) = await items_of(market, buyer, (fine, 1, uuid4()))
+    _, (of_a_hidden_vendor,) = await items_of(market, buyer, (fine, 1, hidden.store_id))
+
+    told = [{**group, "vendor_store_id": None} for group in (of_a_buyer, of_nobody, of_a_hidden_vendor)]
+    assert told[0] == told[1] == told[2]
+    assert (await quote(market, buyer, (unseen, 1, vendor.store_id))).status_code == 404
+
+
 async def test_ones_own_products_cannot_be_bought(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists()
