@@ -13,14 +13,15 @@ CALLED_BY_FRAMEWORKS = [
 ]
 DOORS = ["@*.get", "@*.post", "@*.put", "@*.patch", "@*.delete"]
 DECORATORS = [*DOORS, "@app.*", "@line.*", "@keys.*", "@pytest.*", "@*validator*", "@*.listens_for"]
-TABLES = ["*/tables.py", "*/migrations/*"]
+TABLES = ["tables.py", "migrations/*", "migrations/*/*"]
 """Table classes are registered by being there; migrations are history."""
 
 
 def test_everything_is_used_by_somebody() -> None:
     reader = Vulture(ignore_names=CALLED_BY_FRAMEWORKS, ignore_decorators=DECORATORS)
     folders = [ROOT / name for name in ("libs", "services", "tests-e2e", "tests-house", "bench")]
-    reader.scavenge([str(folder) for folder in folders if folder.exists()], exclude=TABLES)
+    reader.scavenge([str(folder) for folder in folders if folder.exists()])
     unused = [one for one in reader.get_unused_code(min_confidence=60) if one.typ in KINDS]
+    unused = [one for one in unused if not any(one.filename.match(kept) for kept in TABLES)]
     shipped = [one for one in unused if "tests" not in one.filename.relative_to(ROOT).parts]
     assert not [f"{one.filename.relative_to(ROOT)}:{one.first_lineno} {one.name}" for one in shipped]

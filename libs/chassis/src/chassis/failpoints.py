@@ -1,10 +1,10 @@
 """Named places where a test build can be made to die, fail or wait (reliability 2.c0).
 
-`PACKHOUSE_FAILPOINTS="relay.after_confirm=kill@3;orders.commit=error@0.05"`: `name=action[:argument][@trigger]`, where the trigger
-is the n-th visit (a whole number, once) or a probability (a fraction); without one it is every visit. Actions: `kill` (SIGKILL to
-itself), `error`, `sleep:<seconds>`, `hang`. `PACKHOUSE_FAILPOINTS="file:<path>"` reads such a text from a file whenever it
-has changed, so that a test arms a running process. Settings refuse failpoints outside the test environment; without any,
-a visit costs one dictionary look-up.
+`PACKHOUSE_FAILPOINTS="relay.after_confirm=kill@3;orders.commit=error@0.05"`: `name=action[:argument][@trigger]`, where
+the trigger is the n-th visit (a whole number, once) or a probability (a fraction); without one it is every visit.
+Actions: `kill` (SIGKILL to itself), `error`, `sleep:<seconds>`, `hang`. `PACKHOUSE_FAILPOINTS="file:<path>"` reads such
+a text from a file whenever it has changed, so that a test arms a running process. Settings refuse failpoints outside
+the test environment; without any, a visit costs one dictionary look-up.
 """
 
 import asyncio

@@ -6,7 +6,8 @@ what it does not name cannot happen.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -62,7 +63,7 @@ class Service:
     settings: type[ServiceSettings]
     metadata: MetaData | None = None
     routers: Sequence[Router] = ()
-    emits: Set[type[Event]] = frozenset()
+    emits: AbstractSet[type[Event]] = frozenset()
     consumes: Mapping[type[Event], Consumer] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     clients: Mapping[type, ClientFactory] = field(default_factory=dict)
@@ -85,8 +86,8 @@ class Service:
         return {event.topic: (event, consumer) for event, consumer in self.consumes.items()}
 
     @property
-    def bindings(self) -> Set[tuple[str, str]]:
-        """The (source, aggregate type) pairs this service's queue is bound to: whole aggregates, so numbers stay contiguous."""
+    def bindings(self) -> AbstractSet[tuple[str, str]]:
+        """The (source, aggregate type) pairs its queue is bound to: whole aggregates, so numbers stay contiguous."""
         return {(event.source(), event.aggregate) for event in self.consumes}
 
 

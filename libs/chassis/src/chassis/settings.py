@@ -55,7 +55,7 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def read_settings(kind: type[Settings]) -> Settings:
-    """The settings of this process; ends it with exit status 2 and the names of the variables that are missing or wrong."""
+    """The settings of this process; ends it with exit status 2 and the names of what is missing or wrong."""
     try:
         return kind()
     except ValidationError as error:

@@ -1,15 +1,9 @@
-"""Time as a value that is handed in, so that a test can turn it."""
+"""Days as the business counts them; instants are handed in, so that a test can turn them."""
 
 from datetime import date, datetime
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 BUSINESS_ZONE = ZoneInfo("America/Chicago")
-
-
-class Clock(Protocol):
-    def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
 
 
 def business_day(at: datetime) -> date:

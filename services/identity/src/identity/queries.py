@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis.db import Reader
 from contracts.identity import StoreChanged, UserChanged
 from identity.domain.names import full_name
-from identity.domain.people import Membership, User
+from identity.domain.people import Membership
 from identity.domain.stores import OwnerDetail, Store
 from identity.repo import memberships, sessions, stores, users
 from kernel.refusal import NotFound
@@ -66,16 +66,8 @@ async def store_snapshot(db: Reader, store_id: UUID) -> StoreChanged:
     return store.as_event()
 
 
-async def user_by_email(db: Reader, email: str) -> User | None:
-    return await users.by_email(db, email)
-
-
 async def live_sessions_of_store(db: Reader, store_id: UUID) -> list[UUID]:
     return await sessions.live_of_store(db, store_id)
-
-
-async def live_sessions_of_user(db: Reader, user_id: UUID) -> list[UUID]:
-    return await sessions.live_of_user(db, user_id)
 
 
 async def store_snapshots(

@@ -1,0 +1,108 @@
+"""The broker dies under load: what it has confirmed it still has, and the backlog drains when it is back (F-D7)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractQueue
+
+from chassis.bus import EXCHANGE, Envelope, connect
+from chassis.outbox import Relay
+from packhouse.stack import Stack
+from testkit.reliability import Reliability, Tally
+from testkit.sample.bench import Bench, opened
+from testkit.sample.manifest import ThingSaid
+from testkit.servers import TestServers
+from testkit.tap import eventually
+
+EMPTY_WITHIN = 30.0
+QUEUE = "tests.broker-killed"
+
+
+@pytest.fixture
+async def bench(stack: Stack) -> AsyncIterator[Bench]:
+    """The sample service on the servers of the stack, which are ours to kill."""
+    async with opened(TestServers(stack.home)) as bench:
+        yield bench
+
+
+async def durable_queue(bench: Bench) -> None:
+    connection = await connect(bench.settings.rabbitmq_url, "test")
+    async with connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        await queue.bind(exchange, "sample.#")
+
+
+async def delivered(bench: Bench, count: int) -> list[Envelope]:
+    """All that the queue has, in its order; the queue is gone then."""
+    connection = await connect(bench.settings.rabbitmq_url, "test")
+    async with connection:
+        channel = await connection.channel()
+        queue: AbstractQueue = await channel.get_queue(QUEUE)
+        heard: list[Envelope] = []
+        while len({event.event_id for event in heard}) < count:
+            message = await queue.get(no_ack=True, fail=False, timeout=10)
+            if message is None:
+                break
+            heard.append(Envelope.from_message(message))
+        await queue.delete(if_unused=False, if_empty=False)
+        return heard
+
+
+def firsts(heard: list[Envelope]) -> list[tuple[UUID, int]]:
+    """Aggregate and number of each event, where it was heard first: a repeat is the inbox's to find."""
+    return list(dict.fromkeys((event.aggregate_id, event.seq) for event in heard))
+
+
+@pytest.mark.plant("confirmed in memory only")
+@pytest.mark.parametrize(
+    ("kills", "events"), [(1, 1000), pytest.param(5, 10_000, marks=[pytest.mark.long, pytest.mark.timeout(600)])]
+)
+async def test_a_broker_that_is_killed_under_load_loses_nothing_it_has_confirmed(
+    stack: Stack, bench: Bench, reliability: Reliability, kills: int, events: int
+) -> None:
+    things, broker = [uuid4() for _ in range(20)], stack.servers.rabbitmq
+    rounds, stop, deaths, drained = events // 20, asyncio.Event(), 0, []
+    when = {(place + 1) * rounds // (kills + 1) for place in range(kills)}
+    await durable_queue(bench)
+    relay = asyncio.create_task(Relay(bench.floor).run(stop))
+    for number in range(rounds):
+        await bench.say(*(ThingSaid(thing_id=thing, text="x", number=number) for thing in things))
+        if number not in when:
+            continue
+        published = await bench.count("outbox_archive")
+        await asyncio.to_thread(broker.kill)
+        deaths += 1
+        assert published > 0, "nothing was confirmed when the broker died: the test proves nothing"
+        await bench.say(*(ThingSaid(thing_id=uuid4(), text="said while it is dead") for _ in range(100)))
+        await asyncio.to_thread(broker.start)
+        back = time.monotonic()
+        await eventually(lambda: _is_empty(bench), seconds=120)
+        drained.append(time.monotonic() - back)
+    await eventually(lambda: _is_empty(bench), seconds=120)
+    stop.set()
+    await relay
+
+    said = {thing: rounds for thing in things}
+    heard = await delivered(bench, events + 100 * kills)
+    tally = Tally.of([place for place in firsts(heard) if place[0] in said], said)
+    reliability.record(
+        "F-D7",
+        faults=deaths,
+        at_least=kills,
+        tally=tally,
+        recovery_seconds=max(drained),
+        events=await bench.count("outbox_archive"),
+        duplicates_on_the_wire=len(heard) - len(firsts(heard)),
+    )
+    assert max(drained) <= EMPTY_WITHIN
+    assert len(firsts(heard)) == events + 100 * kills
+
+
+async def _is_empty(bench: Bench) -> bool:
+    return await bench.count("outbox") == 0
