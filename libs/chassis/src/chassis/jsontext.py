@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 def encode_json(value: object) -> str:
     """The text stored in a json or jsonb column; knows UUID, Decimal (as a number text), datetime, date and models."""
-    return json.dumps(value, default=_plain, separators=(",", ":"), ensure_ascii=False)
+    return _encode(value)
 
 
 def _plain(value: object) -> object:
@@ -23,3 +23,6 @@ def _plain(value: object) -> object:
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+_encode = json.JSONEncoder(default=_plain, separators=(",", ":"), ensure_ascii=False).encode

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "application/cloudevents+json"
 BODY_BYTES_MAX = 1024 * 1024
 SEQUENCE_DIGITS = 10
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TOPIC = re.compile(r"[a-z][a-z0-9_]{0,62}\.[a-z][a-z0-9_]{0,62}\.v[0-9]{1,4}")
 _SEQ_MAX = 2**63 - 1
@@ -142,7 +143,7 @@ class Envelope:
         return {"traceparent": self.traceparent, "requestid": self.request_id, "actor": self.actor}
 
     def to_body(self) -> bytes:
-        return json.dumps(self.to_json(), separators=(",", ":"), ensure_ascii=False).encode()
+        return _encode(self.to_json()).encode()
 
     def to_message(self) -> Message:
         """A persistent message; a transient one would be lost with the broker."""
