@@ -23,12 +23,13 @@ TOKEN_LENGTH_MAX = 8192
 _ALGORITHM = "EdDSA"
 _HEADER_FIELDS = {"alg", "typ", "kid"}
 _jws = PyJWS(algorithms=[_ALGORITHM])
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def sign(key: SigningKey, typ: str, claims: Mapping[str, Any]) -> str:
     """A compact token over the claims that are not None."""
     present = {name: value for name, value in claims.items() if value is not None}
-    signed = f"{_written_header(typ, key.kid)}.{_encoded(json.dumps(present, separators=(',', ':')).encode())}"
+    signed = f"{_written_header(typ, key.kid)}.{_encoded(_compact(present).encode())}"
     return f"{signed}.{_encoded(key.private.sign(signed.encode()))}"
 
 

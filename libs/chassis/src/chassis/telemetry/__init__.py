@@ -3,14 +3,13 @@
 from chassis.telemetry.logs import bound, get_logger
 from chassis.telemetry.metrics import counter, gauge, histogram
 from chassis.telemetry.setup import configure, shut_down
-from chassis.telemetry.traces import continue_trace, current_trace_id, current_traceparent, span
+from chassis.telemetry.traces import continue_trace, current_traceparent, span
 
 __all__ = [
     "bound",
     "configure",
     "continue_trace",
     "counter",
-    "current_trace_id",
     "current_traceparent",
     "gauge",
     "get_logger",

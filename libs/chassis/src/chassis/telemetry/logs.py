@@ -11,14 +11,17 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 import structlog
-from opentelemetry import trace
 
 from chassis.telemetry.redaction import redacted, scrubbed
+from chassis.telemetry.traces import current_ids
 
 Event = MutableMapping[str, Any]
 ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 _fields: ContextVar[dict[str, Any]] = ContextVar("packhouse_log_fields", default={})  # noqa: B039  never changed in place
+_steps: list[Any] = []
+"""One list for the life of the process: loggers keep it once they have written, so it is changed in place."""
+
 _dump = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -29,8 +32,8 @@ def get_logger(name: str) -> Any:
 
 @contextmanager
 def bound(**fields: Any) -> Iterator[None]:
-    """Every line written inside carries these fields."""
-    token = _fields.set({**_fields.get(), **fields})
+    """Every line written inside carries these fields; they are redacted here, once, and not at each line."""
+    token = _fields.set({**_fields.get(), **redacted(fields)})
     try:
         yield
     finally:
@@ -39,7 +42,7 @@ def bound(**fields: Any) -> Iterator[None]:
 
 def bind(**fields: Any) -> None:
     """As `bound`, until the surrounding `bound` ends."""
-    _fields.set({**_fields.get(), **fields})
+    _fields.set({**_fields.get(), **redacted(fields)})
 
 
 def log_to_stderr() -> None:
@@ -64,11 +67,11 @@ class _Lines:
 
 
 def _add_context(logger: Any, _method: str, event: Event) -> Event:
+    """What is known without being said: it is ours, and comes after the redaction of what was said."""
     event.setdefault("logger", getattr(logger, "name", None))
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = f"{context.trace_id:032x}"
-        event["span_id"] = f"{context.span_id:016x}"
+    ids = current_ids()
+    if ids is not None:
+        event["trace_id"], event["span_id"] = ids
     return {**_fields.get(), **event}
 
 
@@ -98,30 +101,31 @@ def _render(_logger: Any, _method: str, event: Event) -> str:
 
 
 def processors(service: str) -> list[Any]:
-    """The steps each line takes; redaction is the last one that changes anything."""
+    """The steps each line takes; whatever a caller or a library says passes redaction."""
 
     def add_service(_logger: Any, _method: str, event: Event) -> Event:
         event["service"] = service
         return event
 
     return [
+        _add_stack,
+        _redact,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         add_service,
         _add_context,
-        _add_stack,
-        _redact,
     ]
 
 
 def configure_logs(service: str, level: str) -> None:
     """Send the lines of this process, and the warnings of libraries, to stdout as JSON."""
     steps = processors(service)
+    _steps[:] = [*steps, _render]
     structlog.configure(
-        processors=[*steps, _render],
+        processors=_steps,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=_Lines,
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(getattr(sys, _Lines.stream))
     handler.setFormatter(

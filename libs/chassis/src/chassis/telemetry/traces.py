@@ -6,6 +6,7 @@ processes can be joined; that costs a few microseconds a span.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -61,12 +62,19 @@ def traceparent_of(span_: Span) -> str | None:
     context = span_.get_span_context()
     if not context.is_valid:
         return None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+    return f"00-{'-'.join(_spelled(context.trace_id, context.span_id))}-{int(context.trace_flags):02x}"
 
 
-def current_trace_id() -> str | None:
+def current_ids() -> tuple[str, str] | None:
+    """Trace and span of the moment as 32 and 16 hexadecimal digits; None outside any trace."""
     context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    return _spelled(context.trace_id, context.span_id) if context.is_valid else None
+
+
+@lru_cache(maxsize=1024)
+def _spelled(trace_id: int, span_id: int) -> tuple[str, str]:
+    """Kept for a while: one span's ids are written several times, in headers and log lines."""
+    return f"{trace_id:032x}", f"{span_id:016x}"
 
 
 @contextmanager
