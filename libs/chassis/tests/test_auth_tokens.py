@@ -103,6 +103,7 @@ def test_there_are_at_least_38_hostile_kinds_and_the_token_they_are_forged_from_
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
+@pytest.mark.plant("typ check removed")
 def test_a_hostile_access_token_is_refused(kind: str) -> None:
     expected = "token_expired" if kind == "time over" else "token_invalid"
     assert refusal_of(HOSTILE[kind]) == expected

@@ -232,17 +232,21 @@ async def test_numbers_of_one_aggregate_are_committed_in_order(bench: Bench) -> 
 
 
 async def test_a_full_pool_refuses_within_two_seconds(bench: Bench) -> None:
+    all_held, done = asyncio.Barrier(bench.settings.database_pool + 1), asyncio.Event()
+
     async def hold() -> None:
         async with transaction(bench.db):
-            await asyncio.sleep(3)
+            await all_held.wait()
+            await done.wait()
 
     holders = [asyncio.create_task(hold()) for _ in range(bench.settings.database_pool)]
-    await asyncio.sleep(0.3)
+    await all_held.wait()
     started = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
         async with bench.db.reader():
             pass
     waited = asyncio.get_running_loop().time() - started
+    done.set()
     await asyncio.gather(*holders)
 
     assert 1.8 < waited < 2.6
@@ -306,6 +310,7 @@ async def test_the_database_clock_follows_a_turned_clock(bench: Bench) -> None:
     assert await ahead() == timedelta(0)
 
 
+@pytest.mark.plant("synchronous_commit=off")
 async def test_a_database_that_forgets_commits_is_refused(bench: Bench) -> None:
     async with bench.connected() as admin:
         await admin.execute(

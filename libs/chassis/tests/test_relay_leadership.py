@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chassis import failpoints
 from chassis.outbox import Relay
 from testkit.reliability import Reliability, Tally
 from testkit.sample.bench import SECRET, Bench
@@ -76,12 +77,15 @@ async def leaders(bench: Bench) -> list[int]:
 
 @pytest.mark.plant("two SKIP LOCKED relays")
 async def test_four_relays_have_one_leader_and_no_inversion(bench: Bench, tap: Tap, reliability: Reliability) -> None:
-    """The leader's session is killed again and again, so leadership changes while events flow."""
+    """The leader's session is killed again and again, and a publish fails now and then, while events flow."""
+    failpoints.arm("relay.before_publish=error@0.03")
     things, seen, killed, takeovers = [uuid4() for _ in range(20)], [], 0, []
     async with relays(bench, 4):
         await eventually(lambda: leaders(bench))
         for place, events in enumerate(saying(things, 50)):
             await bench.say(*events)
+            if place % 5:
+                continue
             holding = await leaders(bench)
             seen.append(len(holding))
             if place % 10 == 5 and holding:

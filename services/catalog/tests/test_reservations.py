@@ -5,6 +5,7 @@ import random
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -60,10 +61,12 @@ async def test_the_same_reserve_sent_ten_times_at_once_is_one(market: Any) -> No
     assert await market.stock(product) == (7, 3)
 
 
+@pytest.mark.plant("read-then-write stock")
 async def test_last_unit_two_buyers(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists(inventory={"available_qty": 3})
     checkouts = [market.checkout(await market.buyer(), (product, 1)) for _ in range(20)]
+    await market.world.warm_up()
 
     answers = await asyncio.gather(*(checkout.reserves() for checkout in checkouts))
 
@@ -74,6 +77,7 @@ async def test_last_unit_two_buyers(market: Any) -> None:
     await market.assert_counters_agree()
 
 
+@pytest.mark.plant("unsorted lines")
 async def test_opposite_product_order_no_deadlock(market: Any) -> None:
     vendor = await market.vendor()
     goods = [await vendor.lists(inventory={"available_qty": 30}) for _ in range(4)]
@@ -82,6 +86,7 @@ async def test_opposite_product_order_no_deadlock(market: Any) -> None:
     for number in range(120):
         picked = random.Random(number).sample(goods, 3)
         checkouts.append(market.checkout(buyers[number % 6], *((product, 1) for product in picked)))
+    await market.world.warm_up()
 
     answers = await asyncio.gather(*(checkout.asks() for checkout in checkouts))
 

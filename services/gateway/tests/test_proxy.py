@@ -38,6 +38,7 @@ SPOOFED = {
 }
 
 
+@pytest.mark.plant("client X-Store-Id trusted")
 async def test_spoofed_context_and_forwarded_headers_ignored(house: House) -> None:
     state = await house.session()
     response = await house.get(PRODUCTS, state, **SPOOFED)
@@ -70,6 +71,7 @@ async def test_a_trace_goes_on_from_the_gateway_to_the_service(house: House) -> 
     assert (house.catalog.seen[-1].header("traceparent") or "").split("-")[1] == trace_id
 
 
+@pytest.mark.plant("first X-Forwarded-For trusted")
 async def test_a_forwarded_address_counts_from_trusted_proxies_only(tmp_path: Path, redis_url: str) -> None:
     chain = "6.6.6.6, 203.0.113.9, 10.1.1.1"
     expected: list[tuple[dict[str, Any], str, str]] = [

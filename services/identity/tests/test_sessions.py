@@ -21,11 +21,13 @@ async def _audited(world: World, action: str) -> int:
         return int(await db.fetchval("select count(*) from audit_logs where action = $1", action))
 
 
+@pytest.mark.plant("GET/SET refresh")
 async def test_parallel_refresh_rotates_once(world: World) -> None:
     sam = await a_store(world)
     before = sam.claims
     presented = sam.refresh_token
     twins = [Person(world, sam.email, token=sam.token, refresh_token=presented) for _ in range(10)]
+    await world.warm_up()
     answers = await asyncio.gather(*(twin.refreshes(presented) for twin in twins))
     assert [answer.status_code for answer in answers] == [200] * 10
     assert len({answer.json()["data"]["refresh_token"] for answer in answers}) == 1

@@ -44,6 +44,7 @@ async def test_both_sides_read_the_order_and_nobody_else_does(market: Any, buyer
     assert "internal_notes" not in bought.json()["data"]["order"]
 
 
+@pytest.mark.plant("one endpoint without the store filter")
 async def test_foreign_order_404(market: Any, buyer: Any) -> None:
     order = await order_of(market, buyer, (market.product(market.vendor()), 1))
     stranger, rival = market.member(), market.seller(market.vendor())

@@ -61,6 +61,7 @@ async def test_an_inbox_is_bound_to_whole_aggregates_and_has_a_dead_letter_queue
         "x-overflow",
     ],
 )
+@pytest.mark.plant("no delivery limit")
 async def test_the_inbox_has_every_argument_that_keeps_its_promises(rabbitmq_url: str, argument: str) -> None:
     wanted = {
         "x-queue-type": "quorum",

@@ -118,6 +118,7 @@ async def _died(deaths: Path, times: int) -> bool:
 @pytest.mark.plant("Redis mark-after")
 @pytest.mark.plant("inbox moves the number apart from the effect")
 @pytest.mark.parametrize("form", [SHORT, pytest.param(Form(20, 30, 100), marks=LONG)], ids=lambda form: form.events)
+@pytest.mark.plant("ack before commit")
 async def test_a_consumer_that_is_killed_again_and_again_loses_and_doubles_nothing(
     baker: Bakery, settings_of: SettingsOf, tmp_path: Path, reliability: Reliability, form: Form
 ) -> None:

@@ -99,7 +99,6 @@ async def test_a_gap_is_filled_from_the_archive_after_30_seconds_and_not_before(
     assert await hungry.held() == []
 
 
-@pytest.mark.plant("inbox applies a gap")
 async def test_a_gap_delays_its_own_aggregate_only_until_the_archive_fills_it(
     hungry: Bakery, source: Mill, reliability: Reliability
 ) -> None:

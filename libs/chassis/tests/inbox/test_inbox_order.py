@@ -29,6 +29,7 @@ def weighed(envelope: Envelope, version: int, weight: int) -> Envelope:
 
 
 @pytest.mark.plant("inbox applies a gap")
+@pytest.mark.plant("inbox passes over a failure")
 async def test_shuffled_duplicated_failing_deliveries_are_applied_once_and_in_order(
     baker: Bakery, reliability: Reliability
 ) -> None:

@@ -57,7 +57,6 @@ async def test_one_trace_and_request_id_go_through(baker: Bakery, capsys: pytest
     assert (applied["trace_id"], applied["request_id"], applied["event_id"]) == (trace, "r-77", str(event.event_id))
 
 
-@pytest.mark.plant("inbox acks before commit")
 async def test_a_connection_that_breaks_again_and_again_loses_and_doubles_nothing(
     baker: Bakery, settings_of: SettingsOf, rabbitmq_url: str
 ) -> None:

@@ -133,6 +133,7 @@ async def test_a_step_stays_when_the_next_one_fails_and_the_key_is_free_again(ho
     assert done.json()["data"]["opened"] == again.json()["data"]["opened"] == 21
 
 
+@pytest.mark.plant("a lost claim is finished")
 async def test_lost_lease_cannot_commit(house: Any, gate: Any) -> None:
     jar_id = await house.jar()
     gate.shut()

@@ -170,6 +170,12 @@ class World:
         """Run a job now, whether it is due or not."""
         return await run_job(self.floor, job)
 
+    async def warm_up(self) -> None:
+        """Open every connection of the pool: what a test asks at once after this does run at once."""
+        async with AsyncExitStack() as held:
+            for _ in range(self.floor.settings.database_pool):
+                await held.enter_async_context(self.db.reader())
+
     async def close(self) -> None:
         failpoints.arm("")
         await self._stack.aclose()
