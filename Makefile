@@ -13,7 +13,7 @@ MODULES := $(MODULES),packhouse-cli=packhouse,packhouse-testkit=testkit
 export RATE_LIMITS
 
 .DEFAULT_GOAL := help
-.PHONY: help ready demo up down status seed test test-all check format lint types imports unused house fresh \
+.PHONY: help ready demo up down status seed test test-all test-plants reliability check format lint types imports unused house fresh \
 	generate repeats alone bench lock clean
 
 help: ## this list
@@ -42,6 +42,12 @@ test: ready ## every test but the long forms
 
 test-all: ready ## every test, the long forms too
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+test-plants: ready ## put known defects in place, one after another: each must make the test fail that is there for it
+	@PYTHONPATH=tests-plants $(BIN)/python tests-plants/run.py
+
+reliability: ready ## write what the fault tests saw last into the README's table
+	@$(BIN)/python -m testkit.reliability README.md
 
 check: ready format lint types imports unused house fresh ## everything that reads the code without running it
 

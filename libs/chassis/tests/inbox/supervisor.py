@@ -12,7 +12,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import bakery
-from plants import PLANTS
 
 from chassis import failpoints
 from chassis.floor import Floor, open_floor
@@ -32,8 +31,6 @@ async def work(name: str, crash: str) -> None:
     service = SERVICES[name]
     async with open_floor(service, read_settings(service.settings)) as floor:
         failpoints.arm(crash)
-        if plant := os.environ.get("BAKERY_PLANT"):
-            PLANTS[plant](floor)
         await worker(floor).run(asyncio.Event())
 
 

@@ -269,38 +269,3 @@ async def test_a_keyed_transaction_without_an_answer_does_not_commit(house: Any,
 
     assert answer.status_code == 500
     assert await house.run("select count(*) as n from jars") == [{"n": 0}]
-
-
-# The suite must be able to fail (reliability 2.c7): each planted defect makes the test fail that is there for it.
-
-
-async def test_get_then_set_instead_of_a_claim_is_caught(house: Any, monkeypatch: Any) -> None:
-    answers: dict[idempotency.Scope, idempotency.Stored] = {}
-
-    async def take(_db: Any, scope: idempotency.Scope, _keep: Any) -> Any:
-        await asyncio.sleep(0)
-        return answers.get(scope) or idempotency.Claim(scope, uuid4(), uuid4())
-
-    async def finish(_reader: Any, claim: idempotency.Claim, answer: Any, status: int) -> None:
-        answers[claim.scope] = idempotency.Stored(answer.status or status, answer.content_type, answer.body)
-
-    monkeypatch.setattr(idempotency, "take", take)
-    monkeypatch.setattr(idempotency, "finish", finish)
-
-    with pytest.raises(AssertionError):
-        await test_20_parallel_identical_requests_have_one_effect_and_19_replays_or_409(house)
-
-
-async def test_a_cached_5xx_is_caught(house: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(idempotency, "is_storable", lambda _refusal: True)
-
-    with pytest.raises(AssertionError):
-        await test_5xx_and_whatever_may_be_tried_again_is_not_stored(house, "away", 503)
-
-
-async def test_a_finish_that_does_not_ask_whose_claim_it_is_is_caught(house: Any, gate: Any, monkeypatch: Any) -> None:
-    careless = "update idempotency_records set status_code = $3, content_type = $4, body = $5, state = 'done'"
-    monkeypatch.setattr(idempotency, "_FINISH", f"{careless} where id = $1 and $2::uuid is not null returning id")
-
-    with pytest.raises(AssertionError):
-        await test_lost_lease_cannot_commit(house, gate)
