@@ -1,7 +1,7 @@
 """The one way an event changes anything: number, effect and commit in one transaction (spec 1.9, reliability 3.3).
 
 `apply` takes any deliveries. Those that are exactly the next numbers of their streams are moved by one statement and
-handled in one transaction for all of them; that is the common case, with three round trips besides the handlers. The
+handled in one transaction for all of them; that is the common case, with four round trips besides the handlers. The
 others, and all of a transaction that failed, are settled stream by stream, each event in a savepoint of its own.
 """
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -75,7 +75,7 @@ class Run:
 
 
 async def advance(tx: Tx, runs: Sequence[Run]) -> dict[StreamKey, bool]:
-    """Lock and move the streams for which these are exactly the next numbers, in one round trip.
+    """Lock and move the streams for which these are exactly the next numbers, in two round trips.
 
     Answers those streams, in key order, and for each whether a held event is the next one now. Every other stream is
     left as it was.
@@ -91,7 +91,25 @@ async def advance(tx: Tx, runs: Sequence[Run]) -> dict[StreamKey, bool]:
         [run.last_seq for run in ordered],
         [run.opens for run in ordered],
     )
-    return dict(sorted((_key(row), row["follows"]) for row in rows))
+    moved = {_key(row): row["last_seq"] for row in rows}
+    followed = await _wake_followers(tx, moved) if moved else set()
+    return {key: key in followed for key in sorted(moved)}
+
+
+async def _wake_followers(tx: Tx, moved: Mapping[StreamKey, int]) -> set[StreamKey]:
+    """The moved streams whose next event is held already.
+
+    It is a statement of its own: one that waited for the lock on a stream sees the held events of the moment it began,
+    and whoever had the lock may have held one since.
+    """
+    rows = await tx.fetch(
+        _WAKE,
+        [key.source for key in moved],
+        [key.aggregate_type for key in moved],
+        [key.aggregate_id for key in moved],
+        list(moved.values()),
+    )
+    return {_key(row) for row in rows}
 
 
 async def lock(tx: Tx, key: StreamKey, epoch: int = 1) -> Stream:
@@ -112,9 +130,7 @@ def _key(row: Record) -> StreamKey:
     return StreamKey(row["source"], row["aggregate_type"], row["aggregate_id"])
 
 
-# Rows are locked in key order before they are moved, so that two batches with the same streams cannot deadlock. A held
-# event that has become the next one gets its time here: should the process die after the commit, a retry finds it. A
-# held copy of what is applied now is forgotten.
+# Rows are locked in key order before they are moved, so that two batches with the same streams cannot deadlock.
 _ADVANCE = """
 with run as (
     select * from unnest($1::text[], $2::text[], $3::uuid[], $4::int[], $5::bigint[], $6::bigint[], $7::bool[])
@@ -134,20 +150,25 @@ with run as (
     order by source, aggregate_type, aggregate_id
     on conflict do nothing
     returning source, aggregate_type, aggregate_id, last_seq
-), done as (
-    select * from moved union all select * from opened
-), woken as (
-    update inbox_held h set next_at = clock_now() from done
-    where (h.source, h.aggregate_type, h.aggregate_id) = (done.source, done.aggregate_type, done.aggregate_id)
-      and h.seq = done.last_seq + 1
-    returning h.source, h.aggregate_type, h.aggregate_id
+)
+select * from moved union all select * from opened
+"""
+
+# A held event that has become the next one gets its time here: should the process die after the commit, a retry finds it.
+# A held copy of what is applied now is forgotten.
+_WAKE = """
+with done as (
+    select * from unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[])
+        as d(source, aggregate_type, aggregate_id, last_seq)
 ), passed as (
     delete from inbox_held h using done
     where (h.source, h.aggregate_type, h.aggregate_id) = (done.source, done.aggregate_type, done.aggregate_id)
       and h.seq <= done.last_seq
 )
-select done.source, done.aggregate_type, done.aggregate_id, woken.source is not null as follows
-from done left join woken using (source, aggregate_type, aggregate_id)
+update inbox_held h set next_at = clock_now() from done
+where (h.source, h.aggregate_type, h.aggregate_id) = (done.source, done.aggregate_type, done.aggregate_id)
+  and h.seq = done.last_seq + 1
+returning h.source, h.aggregate_type, h.aggregate_id
 """
 
 _LOCK = """
