@@ -154,8 +154,8 @@ with run as (
 select * from moved union all select * from opened
 """
 
-# A held event that has become the next one gets its time here: should the process die after the commit, a retry finds it.
-# A held copy of what is applied now is forgotten.
+# A held event that has become the next one gets its time here: should the process die after the commit, a retry finds
+# it. A held copy of what is applied now is forgotten.
 _WAKE = """
 with done as (
     select * from unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[])
