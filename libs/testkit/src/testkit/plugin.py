@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from packhouse.home import Home
 pytest.register_assert_rewrite("testkit.conformance", "testkit.reliability", "testkit.world")
 
 from testkit.reliability import Reliability  # noqa: E402  after its sibling modules are registered
+from testkit.scheduling import scheduler  # noqa: E402  as above
 from testkit.servers import TestServers, close_home, open_home  # noqa: E402  as above
 
 _HOME = pytest.StashKey[Home]()
@@ -30,15 +32,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         close_home(home)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` a file stays on one worker, and tests of the whole stack on the one that runs it."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            group = "stack" if "stack" in getattr(item, "fixturenames", ()) else item.path.as_posix()
-            item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several workers share the tests."""
+    return scheduler(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(scope="session")
