@@ -107,6 +107,7 @@ async def test_a_relay_killed_between_confirm_and_move_repeats_itself_and_no_eff
         duplicates_on_the_wire=on_the_wire,
     )
     assert on_the_wire >= 1
+    assert await baker.held() == []
     assert tap.first_numbers() == {sack: list(range(1, form.each + 1)) for sack in sacks}
 
 
