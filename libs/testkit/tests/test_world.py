@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
@@ -81,3 +82,21 @@ async def test_a_gap_is_waited_for(world: World) -> None:
 
     await world.hears(Told(tale_id=tale, text="first"), seq=1)
     assert await names(world) == ["first", "second"]
+
+
+async def test_a_collision_lets_go_when_enough_wait_and_not_before(world: World) -> None:
+    async with world.collision("lock table things in exclusive mode", waiting=2):
+        told = [asyncio.create_task(world.hears(Told(tale_id=uuid4(), text=name))) for name in ("a", "b")]
+        await asyncio.wait(told, timeout=0.2)
+        assert not any(one.done() for one in told)
+    await asyncio.gather(*told)
+    assert await names(world) == ["a", "b"]
+
+
+async def test_a_collision_that_does_not_come_about_fails_the_test(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("testkit.world.COLLISION_SECONDS", 0.1)
+    with pytest.raises(TimeoutError):
+        async with world.collision("select 1", waiting=1):
+            pass

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -66,9 +66,11 @@ async def test_last_unit_two_buyers(market: Any) -> None:
     vendor = await market.vendor()
     product = await vendor.lists(inventory={"available_qty": 3})
     checkouts = [market.checkout(await market.buyer(), (product, 1)) for _ in range(20)]
-    await market.world.warm_up()
+    shelf = "select from inventory_items where product_id = $1 for update"
 
-    answers = await asyncio.gather(*(checkout.reserves() for checkout in checkouts))
+    async with market.world.collision(shelf, UUID(product["id"]), waiting=4):
+        asked = [asyncio.create_task(checkout.reserves()) for checkout in checkouts]
+    answers = await asyncio.gather(*asked)
 
     lines = [answer["lines"][0] for answer in answers]
     assert sum(line["reserved"] for line in lines) == 3

@@ -8,14 +8,15 @@ import asyncio
 import inspect
 import tempfile
 from collections import defaultdict
-from collections.abc import Generator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
+import asyncpg
 import httpx
 
 from chassis import failpoints
@@ -55,6 +56,7 @@ NOBODY = "http://127.0.0.1:9"
 SECRET = "b7d3f0c2a49e5816b7d3f0c2a49e5816"  # noqa: S105  of a database that lives for one test
 ROUNDS_MAX = 50
 RETRY_SECONDS = 0.06
+COLLISION_SECONDS = 10
 
 Said = TypeVar("Said", bound=Event)
 
@@ -175,6 +177,23 @@ class World:
         async with AsyncExitStack() as held:
             for _ in range(self.floor.settings.database_pool):
                 await held.enter_async_context(self.db.reader())
+
+    @asynccontextmanager
+    async def collision(self, locking: str, *args: Any, waiting: int) -> AsyncIterator[None]:
+        """Hold what a statement locks until this many transactions of the service wait.
+
+        Start what shall collide inside the block. Raises
+        TimeoutError when they do not come within ten seconds.
+        """
+        pool = asyncpg.create_pool(
+            self.admin_url, min_size=2, max_size=2, server_settings={"search_path": f"{self.service.name}, public"}
+        )
+        async with pool, pool.acquire() as holder, holder.transaction():
+            await holder.fetch(locking, *args)
+            yield
+            async with asyncio.timeout(COLLISION_SECONDS):
+                while await pool.fetchval(_WAITING) < waiting:  # noqa: ASYNC110  PostgreSQL tells nobody who waits
+                    await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         failpoints.arm("")
@@ -339,6 +358,9 @@ _EMITTED = """
 select payload from (
     select id, payload from outbox where type = $1 union all select id, payload from outbox_archive where type = $1
 ) as said order by id
+"""
+_WAITING = """
+select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
 """
 _SOON = "select exists (select from inbox_held where next_at < clock_now() + interval '1 second')"
 _HELD = "select topic, seq, reason, error from inbox_held where reason = any($1::text[]) order by held_at"
