@@ -27,8 +27,10 @@ async def test_parallel_refresh_rotates_once(world: World) -> None:
     before = sam.claims
     presented = sam.refresh_token
     twins = [Person(world, sam.email, token=sam.token, refresh_token=presented) for _ in range(10)]
-    await world.warm_up()
-    answers = await asyncio.gather(*(twin.refreshes(presented) for twin in twins))
+    family = "select from session_families where id = $1 for update"
+    async with world.collision(family, before.sid, waiting=4):
+        asked = [asyncio.create_task(twin.refreshes(presented)) for twin in twins]
+    answers = await asyncio.gather(*asked)
     assert [answer.status_code for answer in answers] == [200] * 10
     assert len({answer.json()["data"]["refresh_token"] for answer in answers}) == 1
     assert len({twin.claims.jti for twin in twins} - {before.jti}) == 1
