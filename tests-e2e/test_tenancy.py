@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Request:
     body: Any
 
     async def sent(self, http: httpx.AsyncClient, caller: Caller) -> httpx.Response:
-        headers = caller.bearer
+        headers = caller.bearer | {"X-Request-Id": uuid4().hex}
         if self.operation.method in {"POST", "PUT", "PATCH"}:
             headers = headers | {"Idempotency-Key": uuid4().hex}
         return await http.request(self.operation.method, self.path, params=self.query, json=self.body, headers=headers)
@@ -171,8 +172,8 @@ def test_every_operation_is_either_swept_or_takes_no_id() -> None:
     print("\n".join(f"  {one.name}" for one in WITHOUT_IDS))
 
 
-async def test_tenant_isolation_every_route_every_foreign_id(town: Town, http: httpx.AsyncClient) -> None:
-    """Status, code, reason, message and data are those of an unknown id, whoever asks."""
+async def test_tenant_isolation_every_route_every_foreign_id(stack: Stack, town: Town, http: httpx.AsyncClient) -> None:
+    """Status, code, reason, message, data and the number of statements are those of an unknown id, whoever asks."""
 
     async def leaks_of(operation: Operation, caller: Caller) -> list[str]:
         """Unknown ids are asked for once in each place, and foreign ones must be answered like them."""
@@ -185,13 +186,16 @@ async def test_tenant_isolation_every_route_every_foreign_id(town: Town, http: h
                 answers[places] = await request(operation, own, made_up).sent(http, caller)
             foreign, unknown = await request(operation, own, values).sent(http, caller), answers[places]
             asked.append(operation.name)
-            is_same = told(foreign) == told(unknown) or is_told_apart(operation, values)
-            if not is_same or word in foreign.text or foreign.status_code >= 500:
-                where = f"{operation.name} by {caller.name}, {', '.join(map(str, values))}"
+            apart = is_told_apart(operation, values)
+            where = f"{operation.name} by {caller.name}, {', '.join(map(str, values))}"
+            if not (apart or told(foreign) == told(unknown)) or word in foreign.text or foreign.status_code >= 500:
                 leaks.append(f"{where}: {foreign.text[:300]}, not {unknown.text[:300]}")
+            elif not apart:
+                pairs.append((where, _id_of(foreign), _id_of(unknown)))
         return leaks
 
     asked: list[str] = []
+    pairs: list[tuple[str, str, str]] = []
     leaks: list[str] = []
     word = town.hidden.canary
     for operation in WITH_IDS:
@@ -199,8 +203,26 @@ async def test_tenant_isolation_every_route_every_foreign_id(town: Town, http: h
         found = await asyncio.gather(*(leaks_of(operation, caller) for caller in callers))
         leaks += chain.from_iterable(found)
     assert not leaks
+    sent = statements(stack)
+    assert [(where, sent[one], sent[two]) for where, one, two in pairs if sent[one] != sent[two]] == []
+    assert sum(sent[one] > 0 for _, one, _ in pairs) > len(pairs) / 2, "no statements were counted"
     assert set(asked) == {operation.name for operation in WITH_IDS}
     print(f"{len(WITH_IDS)} of {len(WITH_IDS)} operations, {len(asked)} foreign ids against unknown ones, 0 leaks")
+
+
+def _id_of(response: httpx.Response) -> str:
+    return response.request.headers["X-Request-Id"]
+
+
+def statements(stack: Stack) -> Counter[str]:
+    """How many statements every request has cost, by its id, in all services together."""
+    cost: Counter[str] = Counter()
+    for process in stack.processes():
+        for line in process.log.splitlines():
+            if '"request.complete"' in line:
+                said = json.loads(line)
+                cost[said["request_id"]] += said["statements"]
+    return cost
 
 
 def _own(town: Town, caller: Caller) -> Mapping[str, str]:

@@ -155,6 +155,14 @@ def test_a_line_break_in_a_value_stays_inside_its_line(house: Any, capsys: Any) 
     assert line["event"] == "note.kept"
 
 
+def test_what_is_no_text_is_written_so_that_it_can_be_read(house: Any, capsys: Any) -> None:
+    get_logger("test").info("odd", half="\ud800", thing={"id": house.user_id})
+
+    (line,) = lines(capsys)
+    assert (line["event"], line["half"]) == ("odd", "\\ud800")
+    assert str(house.user_id) in line["thing"]
+
+
 def test_a_metric_may_be_asked_for_twice_but_not_as_something_else() -> None:
     first = counter("pantry_asked_total", "Asked.", ("why",))
 

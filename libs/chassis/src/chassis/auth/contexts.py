@@ -59,9 +59,9 @@ def mint_context(
             "aud": audience,
             "htm": method,
             "htp": path,
-            "sub": _spelled(context.user_id),
-            "sid": _spelled(context.sid),
-            "store_id": _spelled(context.store_id),
+            "sub": context.user_id,
+            "sid": context.sid,
+            "store_id": context.store_id,
             "store_type": context.store_type,
             "kyc_status": context.kyc_status,
             "role": context.role,
@@ -107,8 +107,8 @@ def mint_service_token(
         _SERVICE_TYPE,
         {
             "aud": audience,
-            "act_user_id": _spelled(act_user_id),
-            "act_store_id": _spelled(act_store_id),
+            "act_user_id": act_user_id,
+            "act_store_id": act_store_id,
             "request_id": request_id,
             **_life(issuer_of(issuer), now),
         },
@@ -134,7 +134,3 @@ def verify_service_token(trust: Trust, token: str | None, *, audience: str, now:
 def _life(issuer: str, now: float | None) -> dict[str, Any]:
     issued_at = int(time.time() if now is None else now)
     return {"iss": issuer, "iat": issued_at, "exp": issued_at + CONTEXT_SECONDS}
-
-
-def _spelled(value: UUID | None) -> str | None:
-    return None if value is None else str(value)

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from jwt import PyJWTError
 from jwt.api_jws import PyJWS
+from pydantic_core import to_json
 
 from chassis.auth.keys import SigningKey
 from kernel.refusal import Unauthenticated
@@ -23,13 +24,12 @@ TOKEN_LENGTH_MAX = 8192
 _ALGORITHM = "EdDSA"
 _HEADER_FIELDS = {"alg", "typ", "kid"}
 _jws = PyJWS(algorithms=[_ALGORITHM])
-_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def sign(key: SigningKey, typ: str, claims: Mapping[str, Any]) -> str:
     """A compact token over the claims that are not None."""
     present = {name: value for name, value in claims.items() if value is not None}
-    signed = f"{_written_header(typ, key.kid)}.{_encoded(_compact(present).encode())}"
+    signed = f"{_written_header(typ, key.kid)}.{_encoded(to_json(present))}"
     return f"{signed}.{_encoded(key.private.sign(signed.encode()))}"
 
 

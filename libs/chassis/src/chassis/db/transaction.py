@@ -1,6 +1,6 @@
 """What a use case holds: a reader, or a transaction with its clock, its actor, its events and its audit rows."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from chassis.audit import AuditEntry, write_audit
 from chassis.db.errors import mapped
 from chassis.db.statements import Statement, rendered
 from chassis.outbox.emission import Emission, prepared, write_outbox
-from chassis.telemetry import continue_trace, current_traceparent, get_logger
+from chassis.telemetry import continue_trace, count_statement, current_traceparent, get_logger
 from contracts.event import Event
 from kernel.scope import Actor
 
@@ -35,20 +35,20 @@ class Reader:
         self.raw = raw
 
     async def fetch(self, statement: Statement, *args: object) -> list[asyncpg.Record]:
-        sql, values = rendered(statement, args)
+        sql, values = _counted(statement, args)
         with mapped():
             rows: list[asyncpg.Record] = await self.raw.fetch(sql, *values)
             return rows
 
     async def fetchrow(self, statement: Statement, *args: object) -> asyncpg.Record | None:
         """The first row, if there is one."""
-        sql, values = rendered(statement, args)
+        sql, values = _counted(statement, args)
         with mapped():
             return await self.raw.fetchrow(sql, *values)
 
     async def fetchval(self, statement: Statement, *args: object) -> Any:
         """The first column of the first row; None when there is no row."""
-        sql, values = rendered(statement, args)
+        sql, values = _counted(statement, args)
         with mapped():
             return await self.raw.fetchval(sql, *values)
 
@@ -73,7 +73,7 @@ class Tx(Reader):
 
     async def run(self, statement: Statement, *args: object) -> int:
         """Execute, and answer how many rows were affected."""
-        sql, values = rendered(statement, args)
+        sql, values = _counted(statement, args)
         with mapped():
             status: str = await self.raw.execute(sql, *values)
         count = status.rpartition(" ")[2]
@@ -157,6 +157,11 @@ class Tx(Reader):
                 await call()
             except Exception as error:  # noqa: BLE001  the transaction is committed, so this cannot change the answer
                 _log.error("db.after_commit_failed", error=str(error), exc_info=error)
+
+
+def _counted(statement: Statement, args: Sequence[object]) -> tuple[str, Sequence[object]]:
+    count_statement()
+    return rendered(statement, args)
 
 
 def _user_in(actor: str | None) -> UUID | None:

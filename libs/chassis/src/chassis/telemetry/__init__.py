@@ -1,5 +1,6 @@
 """Logs, traces and metrics of one process. People and secrets never reach any of them (spec 16.3)."""
 
+from chassis.telemetry.costs import costed, count_statement
 from chassis.telemetry.logs import bound, get_logger
 from chassis.telemetry.metrics import counter, gauge, histogram
 from chassis.telemetry.setup import configure, shut_down
@@ -9,6 +10,8 @@ __all__ = [
     "bound",
     "configure",
     "continue_trace",
+    "costed",
+    "count_statement",
     "counter",
     "current_traceparent",
     "gauge",

@@ -1,6 +1,5 @@
 """Structured logs: one JSON object per line on stdout, with the trace of the moment and the fields of the context."""
 
-import json
 import logging
 import sys
 import traceback
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 import structlog
+from pydantic_core import to_json
 
 from chassis.telemetry.redaction import redacted, scrubbed
 from chassis.telemetry.traces import current_ids
@@ -21,8 +21,6 @@ ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType 
 _fields: ContextVar[dict[str, Any]] = ContextVar("packhouse_log_fields", default={})  # noqa: B039  never changed in place
 _steps: list[Any] = []
 """One list for the life of the process: loggers keep it once they have written, so it is changed in place."""
-
-_dump = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def get_logger(name: str) -> Any:
@@ -95,9 +93,11 @@ def _redact(_logger: Any, _method: str, event: Event) -> Event:
 
 def _render(_logger: Any, _method: str, event: Event) -> str:
     try:
-        return _dump(event)
-    except UnicodeEncodeError:  # pragma: no cover  lone surrogates in somebody else's text
-        return _dump({key: repr(value) for key, value in event.items()})
+        return to_json(event, fallback=str).decode()
+    except ValueError:  # lone surrogates in somebody else's text
+        return to_json(
+            {key: str(value).encode(errors="backslashreplace").decode() for key, value in event.items()}
+        ).decode()
 
 
 def processors(service: str) -> list[Any]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 REDACTED = "[redacted]"
 DEPTH_MAX = 6
@@ -43,7 +44,7 @@ def redacted(fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
 def _clean(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return scrubbed(value)
-    if value is None or isinstance(value, (int, float)):
+    if value is None or isinstance(value, (int, float, UUID)):
         return value
     if depth >= DEPTH_MAX:
         return "[deep]"

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.answer import Answer, internal_error
 from chassis.ids import new_id
+from chassis.telemetry.costs import Cost, costed
 from chassis.telemetry.logs import bind, bound, get_logger
 from chassis.telemetry.metrics import counter, histogram
 from chassis.telemetry.traces import start_server_span, traceparent_of
@@ -66,13 +67,17 @@ class Exchange:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
-    def end(self) -> None:
+    def end(self, cost: Cost) -> None:
         """Write `request.complete`, count, and close the span."""
         seconds = perf_counter() - self.started
         if not self.quiet:
-            milliseconds = round(seconds * 1000, 2)
             log.info(
-                "request.complete", method=self.method, route=self.route, status=self.status, duration_ms=milliseconds
+                "request.complete",
+                method=self.method,
+                route=self.route,
+                status=self.status,
+                duration_ms=round(seconds * 1000, 2),
+                statements=cost.statements,
             )
         method = self.method if self.method in _METHODS else "OTHER"
         _counted(method, self.route, self.status).inc()
@@ -107,11 +112,11 @@ class Front:
         exchange.span = start_server_span(exchange.method, exchange.header(b"traceparent"))
         token = otel_context.attach(trace.set_span_in_context(exchange.span))
         try:
-            with bound(request_id=exchange.request_id):
+            with bound(request_id=exchange.request_id), costed() as cost:
                 try:
                     await self._guarded(exchange, scope, receive, send)
                 finally:
-                    exchange.end()
+                    exchange.end(cost)
         finally:
             otel_context.detach(token)
 
