@@ -14,7 +14,7 @@ export RATE_LIMITS
 
 .DEFAULT_GOAL := help
 .PHONY: help ready demo up down status seed test test-all test-plants reliability check format lint types imports unused house fresh \
-	generate repeats alone bench lock clean
+	generate repeats alone bench lock vendor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ bench: ready ## measure the stack beside its floors
 
 lock: ## resolve all members' dependencies anew into requirements.lock (UPGRADE=--upgrade for newer versions)
 	@deploy/lock.sh $(UPGRADE)
+
+vendor: ## bring the files that deploy/vendored.lock names out of their npm packages (needs npm)
+	@deploy/vendor.sh
 
 clean: ## remove the stack's data and the Python environment
 	@if [ -x $(BIN)/packhouse ]; then $(BIN)/packhouse down --wipe; fi

@@ -1,5 +1,7 @@
 """What stands in compose, in the notes and in the lock agrees with the services there are."""
 
+import gzip
+import hashlib
 import re
 import subprocess
 import sys
@@ -57,3 +59,11 @@ def test_every_locked_package_has_its_hashes() -> None:
     packages = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
     assert packages
     assert all("--hash=sha256:" in package for package in packages)
+
+
+def test_every_vendored_file_is_the_one_its_list_names() -> None:
+    lines = [line.split() for line in (ROOT / "deploy" / "vendored.lock").read_text().splitlines() if line[0] != "#"]
+    assert lines
+    for package, _, digest, place in lines:
+        content = gzip.decompress((ROOT / place).read_bytes())
+        assert hashlib.sha256(content).hexdigest() == digest, f"{place} is not of {package}: make vendor"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chassis.manifest import Service, load
 from packhouse.environment import installed_services
-from packhouse.generate import additive, contracts, events, routes, settings
+from packhouse.generate import additive, asyncapi, contracts, events, routes, settings
 
 __all__ = ["documents", "generate"]
 
@@ -27,6 +27,7 @@ def documents(root: Path, services: Sequence[Service]) -> Mapping[Path, str]:
     """Every generated file, by its place in the work tree."""
     return {
         **events.documents(root, services),
+        **asyncapi.documents(services),
         **routes.documents(services),
         **contracts.documents(services),
         **settings.documents(services),
