@@ -14,6 +14,7 @@ from chassis.web.fields import Email, Name
 from chassis.web.strict_json import checked
 from chassis.web.validation import invalid_body
 from contracts.identity import SessionState
+from gateway.api.pages import pages
 from gateway.clients.access_tokens import AccessTokens
 from gateway.clients.bodies import Body
 from gateway.clients.health import Health
@@ -42,6 +43,7 @@ class OwnRoutes:
         self._tokens = tokens
         self._health = health
         self._reference = reference
+        self._pages = pages()
         self._environment = {"X-PF-Env": environment}
         self._open: Mapping[str, Callable[[str], Awaitable[Answer]]] = {
             "/health/live": self._live,
@@ -54,13 +56,15 @@ class OwnRoutes:
 
     def is_open(self, path: str) -> bool:
         """Whether anybody may ask for this path, and we answer it."""
-        return path in self._open or path == VALIDATE_PATH
+        return path in self._open or path in self._pages or path == VALIDATE_PATH
 
     async def answer_open(self, method: str, path: str, body: Body, request_id: str) -> Answer:
         if path == VALIDATE_PATH:
             _only(method, "POST")
             return await _validated(body)
         _only(method, "GET", "HEAD")
+        if path in self._pages:
+            return self._pages[path]
         return await self._open[path](request_id)
 
     @staticmethod

@@ -4,6 +4,14 @@ from typing import Any, Final
 
 from gateway.api.own import Sample
 
+_ABOUT: Final = """\
+The wholesale marketplace: vendors list, verified buyers fill one cart from many vendors and check out once.
+
+Log in at `/api/v1/auth/login` and send the access token of `X-PF-Token` as a bearer; it lives for 15 minutes. Successes
+are `{"data": ...}`, failures `{"error": {"code", "reason", "message", "request_id"}}`: programs branch on `code` and
+`reason`. Amounts are integer cents, times RFC 3339 UTC, ids UUIDs. A write repeated with its `Idempotency-Key` has one
+effect and one answer. What the services tell each other stands in [events](/docs/events)."""
+
 _ERROR: Final = {
     "type": "object",
     "required": ["error"],
@@ -62,7 +70,7 @@ _VALIDATE: Final[dict[str, Any]] = {
 
 OWN_REFERENCE: Final[dict[str, Any]] = {
     "openapi": "3.1.0",
-    "info": {"title": "Packhouse", "version": "1"},
+    "info": {"title": "Packhouse", "version": "1", "description": _ABOUT},
     "paths": {
         "/api/public/ping": {"get": _ping("public_ping", _answer("public", "status"), who="anyone")},
         "/api/public/validate": {"post": _VALIDATE},

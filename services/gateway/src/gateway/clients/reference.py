@@ -57,14 +57,16 @@ def merged(own: Mapping[str, Any], documents: Mapping[str, Mapping[str, Any]], m
     """
     paths: dict[str, Any] = dict(own["paths"])
     schemas: dict[str, Any] = dict(own["components"]["schemas"])
+    responses: dict[str, Any] = {}
     for service, document in documents.items():
         offered: Mapping[str, Any] = document.get("components", {}).get("schemas", {})
         clashing = {name for name, schema in offered.items() if schemas.get(name, schema) != schema}
         renamed = {name: f"{service.capitalize()}{name}" for name in clashing}
         own_words = _renamed(document, renamed)
         schemas |= {renamed.get(name, name): schema for name, schema in _schemas(own_words).items()}
+        responses |= own_words.get("components", {}).get("responses", {})
         paths |= {path: item for path, item in own_words["paths"].items() if path.startswith("/api/")}
-    components = {**own["components"], "schemas": dict(sorted(schemas.items()))}
+    components = {**own["components"], "responses": responses, "schemas": dict(sorted(schemas.items()))}
     return {**own, "paths": dict(sorted(paths.items())), "components": components, "x-missing": missing}
 
 
