@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,16 @@ from packhouse.environment import installed_services
 
 SERVICES = [load(name) for name in installed_services()]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+YAML_RULES = """
+extends: default
+rules:
+  braces: {max-spaces-inside: 1}
+  comments: {min-spaces-from-content: 1}
+  document-start: disable
+  line-length: {max: 140}
+  truthy: {check-keys: false}
+"""
 LOCK = (ROOT / "requirements.lock").read_text()
 
 
@@ -44,6 +55,38 @@ def test_every_published_port_is_for_this_machine_only() -> None:
 def test_compose_follows_its_schema() -> None:
     tool = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run([*tool, "docker-compose.yml"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_container_that_stays_is_checked() -> None:
+    for service in SERVICES:
+        for name, command in _processes(service):
+            assert (COMPOSE["services"][name]["healthcheck"].get("disable") is True) == (command == "migrate"), name
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_follows_its_schema(workflow: Path) -> None:
+    tool = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run([*tool, str(workflow)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_ci_on_debian_runs_what_a_submission_runs_and_makes_every_image() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert jobs["test"]["container"] == "debian:12"
+    assert ".ci/run" in [step.get("run") for step in jobs["test"]["steps"]]
+    assert jobs["image"]["strategy"]["matrix"]["service"] == "${{ fromJSON(needs.services.outputs.names) }}"
+    assert {path.parent.name for path in ROOT.glob("services/*/pyproject.toml")} == {one.name for one in SERVICES}
+
+
+def test_every_yaml_file_reads_as_it_looks() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "yamllint", "--strict", "-d", YAML_RULES, "docker-compose.yml", ".github", "deploy"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout
 
 

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import ValidationError
 from sqlalchemy import insert, select, update
 
@@ -49,6 +50,15 @@ async def test_values_go_in_and_come_out_as_python_values(bench: Bench) -> None:
     assert (core["id"], core["colour"], core["price_cents"]) == (thing, "red", 0)
     assert text["given"] == {"a": [1, None]}
     assert abs(text["created_at"] - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_metrics_tell_how_much_of_the_pool_is_at_work(bench: Bench) -> None:
+    idle = REGISTRY.get_sample_value("db_pool_in_use")
+    async with bench.db.reader(), bench.db.reader():
+        busy = REGISTRY.get_sample_value("db_pool_in_use")
+
+    assert (idle, busy) == (0, 2)
+    assert REGISTRY.get_sample_value("db_pool_max") == bench.settings.database_pool
 
 
 async def test_a_core_statement_counts_the_rows_it_changed(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from contracts.orders import CheckoutAborted, CheckoutConverted, OrderChanged, OrderCreated
 from kernel.scope import Kyc, Role
@@ -162,6 +163,26 @@ async def test_all_lines_refused_is_409_and_cart_stays(market: Any, buyer: Any) 
     replay = await buyer.checks_out(cart["id"], key="k")
     assert (replay.json(), replay.headers["idempotency-replayed"]) == (answer.json(), "true")
     assert (await buyer.checks_out(cart["id"])).status_code == 201
+
+
+async def test_metrics_tell_how_checkouts_end_and_why_lines_are_refused(market: Any, buyer: Any) -> None:
+    def told() -> list[float]:
+        asked = [
+            ("checkouts_total", {"outcome": "committed"}),
+            ("checkouts_total", {"outcome": "nothing_reservable"}),
+            ("reserve_refusals_total", {"reason": "insufficient_inventory"}),
+        ]
+        return [REGISTRY.get_sample_value(name, labels) or 0 for name, labels in asked]
+
+    plenty, gone = market.product(market.vendor()), market.product(market.vendor(), available=1)
+    before = told()
+
+    await buyer.buys((plenty, 2))
+    cart = await buyer.wants((gone, 1))
+    gone.available = 0
+    await buyer.checks_out(cart["id"])
+
+    assert [after - earlier for after, earlier in zip(told(), before, strict=True)] == [1, 1, 1]
 
 
 async def test_a_quantity_that_catalog_forbids_is_422_and_holds_nothing(market: Any, buyer: Any) -> None:

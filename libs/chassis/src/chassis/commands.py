@@ -62,7 +62,7 @@ def _add_api(line: typer.Typer, service: Service) -> None:
     @line.command()
     def api(
         with_worker: Annotated[bool, typer.Option(help="relay, consume and run jobs in the same process")] = False,
-        host: Annotated[str, typer.Option(help="address to listen on")] = "0.0.0.0",  # noqa: S104  a container's default
+        host: Annotated[str, typer.Option(help="address to listen on")] = process.EVERYWHERE,
         port: Annotated[int, typer.Option(help="port to listen on", envvar="PORT")] = 8000,
     ) -> None:
         """Answer HTTP until SIGTERM."""

@@ -9,14 +9,16 @@ from typing import Any, Final, TypeVar
 
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from chassis.floor import Floor, open_floor
 from chassis.manifest import Service
 from chassis.settings import ServiceSettings
 from chassis.telemetry import get_logger, shut_down
-from chassis.web import create_app
+from chassis.web import create_app, create_worker_app
 from chassis.web.health import failures
 
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  a container's default
 GRACE_SECONDS: Final = 25
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than any pool of ours keeps an idle connection, so that none is closed while a request is on its way."""
@@ -36,16 +38,7 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 async def serve(service: Service, settings: ServiceSettings, *, host: str, port: int, with_worker: bool) -> None:
     """Answer HTTP until SIGTERM; with `with_worker` also relay, consume and run jobs, in the same loop."""
     async with open_floor(service, settings) as floor:
-        server = _Server(_configuration(floor, host, port))
-
-        async def answer(stop: asyncio.Event) -> None:
-            ending = asyncio.create_task(server.exit_at(stop))
-            try:
-                await server.serve()
-            finally:
-                ending.cancel()
-
-        parts: dict[str, Part] = {"api": answer}
+        parts: dict[str, Part] = {"api": _answering(create_app(floor), floor, host, port)}
         if with_worker and service.metadata is not None:
             parts |= worker_parts(floor)
         await _live(floor, parts)
@@ -53,10 +46,12 @@ async def serve(service: Service, settings: ServiceSettings, *, host: str, port:
 
 
 async def work(service: Service, settings: ServiceSettings, *, only: str | None = None) -> None:
-    """Relay, consume and run jobs until SIGTERM, or one of them."""
+    """Relay, consume and run jobs until SIGTERM, or one of them; on its port, if it has one, tell how it is."""
     async with open_floor(service, settings) as floor:
-        parts = worker_parts(floor)
-        await _live(floor, {only: parts[only]} if only else parts)
+        parts = {name: part for name, part in worker_parts(floor).items() if only in {None, name}}
+        if settings.worker_port is not None:
+            parts["health"] = _answering(create_worker_app(floor), floor, EVERYWHERE, settings.worker_port)
+        await _live(floor, parts)
     shut_down()
 
 
@@ -67,6 +62,20 @@ def worker_parts(floor: Floor) -> Mapping[str, Part]:
     from chassis.outbox import Relay
 
     return {"relay": Relay(floor).run, "consume": Consumer(floor).run, "jobs": Scheduler(floor).run}
+
+
+def _answering(app: ASGIApp, floor: Floor, host: str, port: int) -> Part:
+    """A part that answers HTTP."""
+    server = _Server(_configuration(app, floor, host, port))
+
+    async def answer(stop: asyncio.Event) -> None:
+        ending = asyncio.create_task(server.exit_at(stop))
+        try:
+            await server.serve()
+        finally:
+            ending.cancel()
+
+    return answer
 
 
 async def _live(floor: Floor, parts: Mapping[str, Part]) -> None:
@@ -129,9 +138,9 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _configuration(floor: Floor, host: str, port: int) -> uvicorn.Config:
+def _configuration(app: ASGIApp, floor: Floor, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(floor),
+        app,
         host=host,
         port=port,
         http="httptools",

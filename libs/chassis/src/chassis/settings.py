@@ -31,6 +31,12 @@ class ServiceSettings(BaseSettings):
     hmac_secret: SecretStr = Field(description="keys fingerprints and derived tokens; at least 32 characters")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otlp_endpoint: str | None = Field(default=None, description="OTLP/HTTP collector; traces stay local without one")
+    worker_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="where a worker answers health and metrics; an API does on its own port",
+    )
     rate_limits: bool = True
     failpoints: str = Field(default="", description="test environment only")
     clock_offset_seconds: float = Field(default=0, description="test environment only")

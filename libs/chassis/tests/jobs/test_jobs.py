@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.jobs import JobRun, LeaseLost, Scheduler, all_jobs, run_job
 from chassis.jobs import lease as leases
@@ -50,6 +51,22 @@ async def test_a_run_is_recorded_and_leaves_the_job_free(bench: Bench) -> None:
     row = await lease_row(bench)
     assert (row["holder"], row["expires_at"], row["last_result"], row["fencing_token"]) == (None, None, "success", 1)
     assert row["last_started_at"] <= row["last_finished_at"]
+
+
+async def test_metrics_tell_how_long_ago_a_job_went_well_and_how_often_it_should(bench: Bench) -> None:
+    async def fail(_: JobRun) -> None:
+        raise RuntimeError
+
+    def told(name: str) -> float:
+        return REGISTRY.get_sample_value(name, {"job": "sweep"}) or 0.0
+
+    await run_job(floor_with(bench, nothing), "sweep")
+    went_well = told("job_last_success_timestamp_seconds")
+    await run_job(floor_with(bench, fail), "sweep")
+
+    assert time.time() - 60 < went_well <= time.time()
+    assert told("job_last_success_timestamp_seconds") == went_well
+    assert told("job_period_seconds") == HOUR.total_seconds()
 
 
 async def test_two_processes_that_tick_at_once_run_a_job_once(bench: Bench) -> None:

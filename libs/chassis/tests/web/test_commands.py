@@ -25,14 +25,22 @@ async def run(environment: dict[str, str], *words: str) -> tuple[int, str, str]:
     return process.returncode or 0, out.decode(), error.decode()
 
 
-@contextlib.asynccontextmanager
-async def serving(environment: dict[str, str], *options: str) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = ("-m", "chassis", "pantry", "api", "--host", "127.0.0.1", "--port", str(port), *options)
+        return int(free.getsockname()[1])
+
+
+def serving(environment: dict[str, str], *options: str) -> Any:
+    """An API; its process, and a client of it."""
+    port = free_port()
+    return running(environment, port, "api", "--host", "127.0.0.1", "--port", str(port), *options)
+
+
+@contextlib.asynccontextmanager
+async def running(environment: dict[str, str], port: int, *words: str) -> AsyncIterator[tuple[Any, httpx.AsyncClient]]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *words, env=environment, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "chassis", "pantry", *words, env=environment, stdout=asyncio.subprocess.PIPE
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
@@ -141,6 +149,22 @@ async def test_sigterm_lets_a_request_end_and_the_process_with_it(house: Any, en
     events = [json.loads(line)["event"] for line in out.decode().splitlines()]
     assert events[-1] == "process.stopped"
     assert await house.opened(jar_id) == 1
+
+
+async def test_a_worker_with_a_port_tells_how_it_is_and_opens_no_door(house: Any, environment: dict[str, str]) -> None:
+    port = free_port()
+    environment["PACKHOUSE_WORKER_PORT"] = str(port)
+
+    async with running(environment, port, "worker") as (process, http):
+        metrics = (await http.get("/metrics")).text
+        doors = [(await http.get(path)).status_code for path in ("/api/v1/jars", "/internal/v1/events")]
+        os.kill(process.pid, signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), 25)
+
+    assert 'outbox_pending{service="pantry"}' in metrics
+    assert 'job_period_seconds{job="count-jars"} 86400.0' in metrics
+    assert doors == [404, 404]
+    assert process.returncode == 0
 
 
 async def test_a_process_killed_after_its_claim_leaves_a_key_that_can_be_used_again(

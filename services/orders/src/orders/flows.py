@@ -13,6 +13,7 @@ from chassis.calls import CallContext
 from chassis.db import CommitUnknown, Database
 from chassis.failpoints import failpoint
 from chassis.idempotency import Scope
+from chassis.telemetry import counter
 from chassis.web import WEEK, Call
 from contracts.catalog import QuoteAnswer, QuoteItem, QuoteRequest, ReserveAnswer
 from kernel.refusal import Conflict, Forbidden, NotFound, Refusal, Unavailable
@@ -22,6 +23,9 @@ from orders.clients.identity import IdentityClient
 from orders.domain.attempt import Attempt, attempt_aborted, refusal_for
 from orders.repo.attempts import LapsedAttempt
 from orders.usecases import attempts, checkouts, views
+
+_outcomes = counter("checkouts_total", "Checkouts by how they ended: committed, or the reason", ("outcome",))
+_refused_lines = counter("reserve_refusals_total", "Lines of checkouts that catalog could not reserve", ("reason",))
 
 
 async def quote(
@@ -70,7 +74,10 @@ async def finish(db: Database, catalog: CatalogClient, attempt: Attempt, *, cont
             answer = await _give_up(db, attempt, refusal, context)
     except CommitUnknown as unknown:
         return await _answer_there(db, attempt, otherwise=unknown)
-    return answer or await _answer_there(db, attempt, otherwise=attempt_aborted())
+    if answer is None:
+        return await _answer_there(db, attempt, otherwise=attempt_aborted())
+    _count(decided, refusal)
+    return answer
 
 
 _COMPLETER = Actor.job("complete-checkouts")
@@ -128,6 +135,13 @@ async def _give_up(db: Database, attempt: Attempt, refusal: Refusal, context: Ca
         await failpoint("orders.abort.before_commit")
     await failpoint("orders.abort.after_commit")
     return answer
+
+
+def _count(decided: ReserveAnswer, refusal: Refusal | None) -> None:
+    _outcomes.labels("committed" if refusal is None else refusal.reason or refusal.code.value).inc()
+    for line in decided.lines:
+        if not line.reserved:
+            _refused_lines.labels(line.reason or "unknown").inc()
 
 
 async def _abort_lapsed(db: Database, lapsed: LapsedAttempt, context: CallContext) -> None:

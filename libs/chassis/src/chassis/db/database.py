@@ -15,7 +15,7 @@ from chassis.db.errors import AWAY, DATABASE, CommitUnknown, mapped, refusal_of
 from chassis.db.transaction import Reader, Tx
 from chassis.failpoints import FailpointError, failpoint
 from chassis.jsontext import encode_json
-from chassis.telemetry import get_logger
+from chassis.telemetry import gauge, get_logger
 from kernel.refusal import Unavailable
 from kernel.scope import Actor
 
@@ -34,6 +34,8 @@ Kind = TypeVar("Kind", bound=Tx)
 
 _decode_json = json.loads
 _log = get_logger("chassis.db")
+_in_use = gauge("db_pool_in_use", "Connections that work at this moment")
+_most = gauge("db_pool_max", "Connections that may be open")
 
 
 class UnsafeDatabase(RuntimeError):  # noqa: N818  it names what was found
@@ -65,6 +67,8 @@ class Database:
             reset=_keep,
         )
         await pool
+        _most.set(pool.get_max_size())
+        _in_use.set_function(lambda: pool.get_size() - pool.get_idle_size())
         db = cls(service, pool, clock)
         try:
             async with db._connection():

@@ -14,7 +14,7 @@ from chassis.failpoints import failpoint
 from chassis.ids import new_id
 from chassis.jobs.lease import Lease, LeaseLost, take
 from chassis.jobs.standing import all_jobs
-from chassis.telemetry import bound, counter, get_logger, histogram, span
+from chassis.telemetry import bound, counter, gauge, get_logger, histogram, span
 from kernel.refusal import NotFound, Unavailable
 from kernel.scope import Actor
 
@@ -34,6 +34,8 @@ _log = get_logger(__name__)
 _seconds = histogram("job_duration_seconds", "How long runs took", ("job",))
 _success = counter("job_success", "Runs that ended well", ("job",))
 _failure = counter("job_failure", "Runs that raised", ("job",))
+_succeeded_at = gauge("job_last_success_timestamp_seconds", "When a run of this process last ended well", ("job",))
+_period = gauge("job_period_seconds", "How often a job is due", ("job",))
 _items_failed = counter("job_items_failed", "Items that were logged and skipped", ("job",))
 
 
@@ -120,6 +122,7 @@ async def run_job(
     job = all_jobs(floor.service).get(name)
     if job is None:
         raise NotFound(message=f"{floor.service.name} has no job {name}")
+    _period.labels(job=name).set(job.every.total_seconds())
     lease = await take(floor.db, name, job.every if only_if_due else None)
     if lease is None:
         return JobOutcome(name, ran=False)
@@ -130,6 +133,8 @@ async def run_job(
     seconds = time.monotonic() - started
     _seconds.labels(job=name).observe(seconds)
     (_success if succeeded else _failure).labels(job=name).inc()
+    if succeeded:
+        _succeeded_at.labels(job=name).set_to_current_time()
     return JobOutcome(name, ran=True, succeeded=succeeded, items_failed=run.items_failed, seconds=seconds)
 
 

@@ -23,7 +23,7 @@ def configure(settings: ServiceSettings, service: Service) -> None:
             "deployment.environment.name": settings.environment,
         }
     )
-    if settings.otlp_endpoint is None:
+    if not settings.otlp_endpoint:
         use_provider(TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False))
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter

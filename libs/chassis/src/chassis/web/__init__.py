@@ -1,7 +1,7 @@
 """HTTP: doors with declared callers, one envelope, strict bodies, one effect per key. README, "Doors", is the guide."""
 
 from chassis.answer import Answer, no_content, refused, reply, reply_json, reply_json_page, reply_page
-from chassis.web.app import create_app
+from chassis.web.app import create_app, create_worker_app
 from chassis.web.call import Call, Caller
 from chassis.web.callers import (
     ADMIN,
@@ -77,6 +77,7 @@ __all__ = [
     "Text",
     "Work",
     "create_app",
+    "create_worker_app",
     "door_table",
     "member",
     "no_content",

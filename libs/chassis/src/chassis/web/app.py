@@ -1,6 +1,7 @@
 """The HTTP app of a service, built from its manifest."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -115,6 +116,11 @@ def create_app(floor: "Floor") -> ASGIApp:
     if floor.service.edge is not None:
         return Front(floor.service.edge(floor), floor)
     return Front(Hall(ServiceApp(floor.service)), floor)
+
+
+def create_worker_app(floor: "Floor") -> ASGIApp:
+    """What a process without doors answers: health and metrics."""
+    return Front(Hall(ServiceApp(replace(floor.service, routers=(), metadata=None))), floor)
 
 
 async def _live(floor: "Floor", _exchange: Exchange) -> Answer:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chassis.manifest import Service, load
 from packhouse.environment import installed_services
-from packhouse.generate import additive, asyncapi, contracts, events, routes, settings
+from packhouse.generate import additive, asyncapi, contracts, dashboards, events, routes, settings
 
 __all__ = ["documents", "generate"]
 
@@ -31,6 +31,7 @@ def documents(root: Path, services: Sequence[Service]) -> Mapping[Path, str]:
         **routes.documents(services),
         **contracts.documents(services),
         **settings.documents(services),
+        **dashboards.documents(),
     }
 
 
