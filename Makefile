@@ -14,7 +14,7 @@ export RATE_LIMITS
 
 .DEFAULT_GOAL := help
 .PHONY: help ready demo up down status seed test test-all test-plants reliability check format lint types imports unused house fresh \
-	generate repeats alone bench lock vendor clean
+	generate repeats alone bench new-service lock vendor clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,10 @@ generate: ready ## write what follows from the code: event map, route table, sch
 
 bench: ready ## measure the stack beside its floors
 	@$(BIN)/python -m bench
+
+new-service: ready ## make a service out of the template, at home everywhere in the house (S=reviews)
+	@$(BIN)/packhouse new-service $(S)
+	@$(MAKE) --no-print-directory ready generate
 
 lock: ## resolve all members' dependencies anew into requirements.lock (UPGRADE=--upgrade for newer versions)
 	@deploy/lock.sh $(UPGRADE)

@@ -15,8 +15,17 @@ from packhouse.servers import Servers
 EDGE = "gateway"
 ADMIN_URL = "PACKHOUSE_ADMIN_DATABASE_URL"
 ALL_SERVICES = (
-    "identity", "media", "catalog", "orders", "logistics", "finance", "billing", "notifications", "analytics", EDGE,
-)  # fmt: skip
+    "identity",
+    "media",
+    "catalog",
+    "orders",
+    "logistics",
+    "finance",
+    "billing",
+    "notifications",
+    "analytics",
+    EDGE,
+)
 
 
 def installed_services() -> tuple[str, ...]:

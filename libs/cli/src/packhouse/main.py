@@ -129,6 +129,15 @@ def generate(check: Annotated[bool, typer.Option(help="Write nothing; fail when 
     raise typer.Exit(1 if losses or (check and stale) else 0)
 
 
+@app.command("new-service")
+def new_service(name: str) -> None:
+    """Make a service out of the template, and give it its place in the house. Then `make ready generate`."""
+    from packhouse.new_service import make_service
+
+    for path in make_service(Path.cwd(), name):
+        console.print(f"written: {path}")
+
+
 @keys.command("init")
 def init(
     directory: Path,

@@ -35,22 +35,11 @@ from chassis.outbox import Relay
 from chassis.settings import ServiceSettings
 from chassis.web import create_app
 from contracts.event import Event
+from packhouse.environment import ALL_SERVICES
 from testkit.callers import Caller, Client, ServiceClient
 from testkit.inbound import Inbound
 from testkit.servers import TestServers
 
-ISSUERS = (
-    "gateway",
-    "identity",
-    "media",
-    "catalog",
-    "orders",
-    "logistics",
-    "finance",
-    "billing",
-    "notifications",
-    "analytics",
-)
 NOBODY = "http://127.0.0.1:9"
 """The address of every service a test does not play."""
 SECRET = "b7d3f0c2a49e5816b7d3f0c2a49e5816"  # noqa: S105  of a database that lives for one test
@@ -304,7 +293,7 @@ class Opening:
         async with AsyncExitStack() as stack:
             keys = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             others = {event.source() for event in self._service.consumes}
-            init_keys(keys, sorted({*ISSUERS, self._service.name, *others}))
+            init_keys(keys, sorted({*ALL_SERVICES, self._service.name, *others}))
             admin_url = await stack.enter_async_context(self._servers.database(self._service.name, self._build))
             settings = self._settings(keys, admin_url)
             opened = open_floor(self._service, settings, clock=SystemClock(), clients=self._clients)
