@@ -35,5 +35,5 @@ async def world_without_limits(servers: TestServers) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def world_in_production(servers: TestServers) -> AsyncIterator[World]:
-    async with World.open(SERVICE, servers, settings={**CHEAP, "environment": "production"}) as world:
+    async with World.open(SERVICE, servers, settings={**CHEAP, "environment": "production", "mail": "none"}) as world:
         yield world

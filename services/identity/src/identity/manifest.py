@@ -11,6 +11,7 @@ from identity.api import admin, auth, commands, internal, stores
 from identity.clients.access_keys import AccessKeys
 from identity.clients.geocoder import Geocoder, ZipGeocoder
 from identity.clients.hot_copies import HotCopies
+from identity.clients.mail import Mailer, mailer_of
 from identity.clients.passwords import Passwords
 from identity.domain.tokens import Secret
 from identity.repo.tables import METADATA
@@ -38,6 +39,7 @@ SERVICE = Service(
         Geocoder: lambda _: ZipGeocoder(),
         HotCopies: lambda floor: HotCopies(floor.redis),
         Limits: lambda floor: Limits.of(floor.redis, floor.settings),
+        Mailer: lambda floor: mailer_of(_settings(floor)),
         Passwords: lambda floor: Passwords(_settings(floor)),
         Secret: lambda floor: Secret(floor.settings.hmac_secret.get_secret_value().encode()),
     },
