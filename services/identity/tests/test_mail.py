@@ -43,15 +43,31 @@ async def test_a_letter_arrives_as_it_was_written(office: PostOffice) -> None:
     assert message.get_content() == LETTER.text
 
 
-async def test_no_text_becomes_a_header_and_no_comma_a_second_reader(office: PostOffice) -> None:
+async def test_no_text_becomes_a_header(office: PostOffice) -> None:
     mailer = mailer_to(office.port)
-    mailer.post(Letter("sam,kim@example.net", "Join Leaf\nBcc: kim@example.net", "Bcc: text"))
+    mailer.post(Letter(LETTER.to, "Join Leaf\nBcc: kim@example.net", "Bcc: text"))
     await mailer.close()
-    (taken,) = office.taken
-    message = taken.message
-    assert len(taken.recipients) == 1
+    message = office.taken[0].message
     assert (message["Subject"], message["Bcc"]) == ("Join Leaf Bcc: kim@example.net", None)
-    assert len(message["To"].addresses) == 1
+
+
+@pytest.mark.parametrize(
+    ("to", "reader"),
+    [
+        ("sam,kim@example.net", '"sam,kim"@example.net'),
+        ("sam<kim>@example.net", '"sam<kim>"@example.net'),
+        ("sam@exämple.net", "sam@xn--exmple-cua.net"),
+        ("sam@example>.net", None),
+        ("sam@example,kim.net", None),
+    ],
+)
+async def test_a_letter_goes_to_its_reader_and_to_nobody_else(office: PostOffice, to: str, reader: str | None) -> None:
+    mailer = mailer_to(office.port)
+    mailer.post(Letter(to, "Hello", "Hello"))
+    await mailer.close()
+    assert [(one.recipients, len(one.message["To"].addresses)) for one in office.taken] == (
+        [([reader], 1)] if reader else []
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import ssl
 from collections.abc import Sequence
 from email.errors import MessageError
@@ -12,7 +13,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from aiosmtplib import SMTPException, SMTPNotSupported, SMTPRecipientsRefused, SMTPResponseException
 
 from chassis.telemetry import counter, get_logger
 from identity.domain.letters import Letter
@@ -31,6 +32,7 @@ REFUSED_FOR_GOOD = 500
 _TROUBLE = (SMTPException, MessageError, OSError, ValueError)
 """What a try may end with. An address that no header can hold is a ValueError."""
 
+_HOST = re.compile(r"[a-zA-Z0-9.-]+")
 _log = get_logger("identity.mail")
 _letters = counter("letters_total", "Letters by what became of them.", ("outcome",))
 
@@ -129,7 +131,7 @@ class SmtpMailer:
             await aiosmtplib.send(
                 message,
                 sender=parseaddr(self._sender)[1],
-                recipients=[letter.to],
+                recipients=[_addressee(letter.to).addr_spec],
                 hostname=self._url.hostname,
                 port=self._url.port,
                 username=_unquoted(self._url.username),
@@ -160,9 +162,12 @@ def _message(letter: Letter, sender: str) -> EmailMessage:
 
 
 def _addressee(email: str) -> Address:
-    """One address, whatever characters it has: a comma in it must not make two."""
+    """One address, whatever characters it has: none may make it two, or another's. Raises ValueError."""
     name, _, domain = email.rpartition("@")
-    return Address(username=name, domain=domain)
+    host = domain.encode("idna").decode()
+    if not _HOST.fullmatch(host):
+        raise ValueError("no host has this name")
+    return Address(username=name, domain=host)
 
 
 def _unquoted(text: str | None) -> str | None:
@@ -175,7 +180,7 @@ def _is_final(error: BaseException) -> bool:
         return all(one.code >= REFUSED_FOR_GOOD for one in error.recipients)
     if isinstance(error, SMTPResponseException):
         return error.code >= REFUSED_FOR_GOOD
-    return isinstance(error, (MessageError, ValueError))
+    return isinstance(error, (MessageError, SMTPNotSupported, ValueError))
 
 
 def _note_loss(why: str) -> None:
