@@ -24,6 +24,7 @@ def valid_bodies(ids: Mapping[str, str]) -> dict[str, Any]:
     }
     standing = {"kyc_override": "verified", "subscription_override": None, "reason": "a test"}
     store = {"company_name": f"Body {fresh}", "store_type": "buyer", "address": OKLAHOMA_CITY, "accept_tos": True}
+    guest = {name: person[name] for name in ("first_name", "last_name", "email")}
     checkout = {"cart_id": own("cart_id"), "shipping_address": OKLAHOMA_CITY, "payment_method": "cash"}
     return {
         "POST /api/public/validate": {"name": "Sam", "email": "sam@example.net"},
@@ -31,6 +32,9 @@ def valid_bodies(ids: Mapping[str, str]) -> dict[str, Any]:
         "POST /api/v1/auth/login": {"email": person["email"], "password": PASSWORD},
         "POST /api/v1/auth/refresh": {"refresh_token": "A" * 43},
         "POST /api/v1/auth/switch-store": {"store_id": own("store_id")},
+        "POST /api/v1/auth/accept-invite": {"token": "A" * 43, "password": PASSWORD},
+        "POST /api/v1/stores/me/users/invite": guest | {"role": "staff"},
+        "PATCH /api/v1/stores/me/users/{user_id}": {"role": "staff"},
         "POST /api/v1/admin/auth/login": {"email": person["email"], "password": PASSWORD},
         "POST /api/v1/admin/auth/register": person,
         "PUT /api/v1/admin/stores/{store_id}/standing": standing,

@@ -10,7 +10,7 @@ from markets import Market, open_market
 from passes import Caller
 
 from kernel.scope import Role
-from packhouse.actors import Admin, Visitor
+from packhouse.actors import Admin, Member, Visitor
 from packhouse.stack import Stack
 
 OTHER_ROLES = [role for role in Role if role is not Role.OWNER]
@@ -33,43 +33,37 @@ class Cast:
 async def assemble(stack: Stack, http: httpx.AsyncClient) -> Cast:
     """A verified buyer store, a verified and subscribed vendor store, and all who may come.
 
-    Members and agents cannot be made through the API yet: they register, and the database gives them their role.
+    Agents cannot be made through the API: one registers as an admin, and the database gives it its role.
     """
+    market = await open_market(http, run=uuid4().hex[:8], vendors=1, buyers=1)
+    owners = (market.buyers[0], market.vendors[0])
+    members = {(owner.store_type, Role.OWNER): _caller(f"{owner.store_type} owner", owner) for owner in owners}
+    wanted = [(owner, role) for owner in owners for role in OTHER_ROLES]
+    joined = await asyncio.gather(*(colleague(owner, role) for owner, role in wanted))
+    for (owner, role), account in zip(wanted, joined, strict=True):
+        members[owner.store_type, role] = _caller(f"{owner.store_type} {role.value}", account)
+    return Cast(market, members, _caller("agent", await _agent(stack, http)), _caller("admin", market.admin))
+
+
+async def colleague(owner: Member, role: Role) -> Visitor:
+    """Somebody new whom the owner has invited, signed in to the owner's store."""
+    account = Visitor(owner.http, email=f"member-{uuid4().hex[:12]}@example.net")
+    invited = (await owner.invites(account.email, role.value)).expect(201)
+    (await account.accepts(invited["invite_token"])).expect(200)
+    return account
+
+
+async def _agent(stack: Stack, http: httpx.AsyncClient) -> Visitor:
+    admin = Admin(http, email=f"agent-{uuid4().hex[:12]}@example.net")
+    (await admin.registers()).expect(201)
     database = await asyncpg.connect(stack.database_url())
     try:
-        market = await open_market(http, run=uuid4().hex[:8], vendors=1, buyers=1)
-        owners = (market.buyers[0], market.vendors[0])
-        members = {(owner.store_type, Role.OWNER): _caller(f"{owner.store_type} owner", owner) for owner in owners}
-        wanted = [(owner, role) for owner in owners for role in OTHER_ROLES]
-        joined = await asyncio.gather(*(_account(http) for _ in wanted))
-        for (owner, role), account in zip(wanted, joined, strict=True):
-            await _join(database, account, str(owner.store_id), role)
-            (await account.logs_in()).expect(200)
-            members[owner.store_type, role] = _caller(f"{owner.store_type} {role.value}", account)
-        agent = await _account(http)
-        await database.execute("update identity.users set system_role = 'agent' where email = $1", agent.email)
-        (await agent.logs_in()).expect(200)
-        return Cast(market, members, _caller("agent", agent), _caller("admin", market.admin))
+        await database.execute("update identity.users set system_role = 'agent' where email = $1", admin.email)
     finally:
         await database.close()
-
-
-async def _account(http: httpx.AsyncClient) -> Visitor:
-    """Somebody who has registered and belongs to no store."""
-    admin = Admin(http, email=f"member-{uuid4().hex[:12]}@example.net")
-    (await admin.registers()).expect(201)
-    return Visitor(http, email=admin.email)
-
-
-async def _join(database: asyncpg.Connection, account: Visitor, store_id: str, role: Role) -> None:
-    await database.execute("update identity.users set system_role = null where email = $1", account.email)
-    await database.execute(
-        "insert into identity.store_memberships (id, store_id, user_id, role, status)"
-        " select gen_random_uuid(), $1::uuid, id, $2, 'active' from identity.users where email = $3",
-        store_id,
-        role.value,
-        account.email,
-    )
+    agent = Visitor(http, email=admin.email)
+    (await agent.logs_in()).expect(200)
+    return agent
 
 
 def _caller(name: str, visitor: Visitor) -> Caller:

@@ -33,6 +33,9 @@ async def settle(market: Market, buyer: Buyer, vendor: Vendor) -> World:
     world = World(buyer, vendor, canary=f"Canary{uuid4().hex}")
     for member in (buyer, vendor):
         await _profile(member, world.canary)
+    guest = f"{world.canary}-guest@example.net"
+    invited = await vendor.invites(guest, "staff", first_name=world.canary, last_name=world.canary)
+    world.ids["invite_id"] = invited.expect(201)["invite"]["invite_id"]
     goods = [await _lists(world, number) for number in range(ORDERED)]
 
     async def visible() -> bool:
@@ -104,6 +107,7 @@ async def _collect(world: World, goods: dict[str, Any], group: dict[str, Any]) -
     world.ids |= {
         "store_id": world.ids["vendor_store_id"],
         "sid": world.ids["buyer_sid"],
+        "user_id": world.ids["vendor_user_id"],
         "product_id": goods["id"],
         "tier_id": goods["volume_discounts"][0]["id"],
         "cart_id": cart["id"],

@@ -1,7 +1,7 @@
 """No token opens anything that it was not made for, and a session that is over stays over (F-A1, F-A2, F-A3, F-A10)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -10,11 +10,13 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from cast import colleague
 from operations import Operation, all_operations
 from passes import Caller, Passes, claims_of
 
 from chassis.auth import SigningKey
-from packhouse.actors import Admin, Buyer, Reply
+from kernel.scope import Role
+from packhouse.actors import Admin, Buyer, Reply, Visitor
 from packhouse.environment import EDGE
 from packhouse.eventually import eventually
 from packhouse.stack import Stack
@@ -26,6 +28,8 @@ KNOWN_STORE = {"active_store_id", "store_type", "role", "system_role"}
 KNOWN_USER = {"sub", "sid", "store_id", "store_type", "kyc_status", "role", "system_role"}
 ACTS_FOR = {"act_user_id", "act_store_id"}
 SERVICES = ("identity", "catalog", "orders")
+SIGNED_IN = [one for one in all_operations() if not (one.is_anonymous or one.is_internal)]
+Ending = Callable[[Buyer, Visitor], Awaitable[Reply]]
 BOASTS = {
     "X-User-Id": "11111111-1111-4111-8111-111111111111",
     "X-Store-Id": "11111111-1111-4111-8111-111111111111",
@@ -145,7 +149,7 @@ async def test_every_hostile_context_and_service_token_is_401_at_every_service(
 # F-A2
 
 
-async def refreshed(buyer: Buyer, refresh_token: str, *, agent: str = "phone") -> Reply:
+async def refreshed(buyer: Visitor, refresh_token: str, *, agent: str = "phone") -> Reply:
     """Exchange a refresh token as a client that names itself `agent`."""
     headers = {"Authorization": f"Bearer {buyer.token}", "User-Agent": agent}
     body = {"refresh_token": refresh_token}
@@ -225,25 +229,54 @@ async def test_an_unknown_refresh_token_and_a_missing_bearer_change_nothing(buye
 # F-A3
 
 
-async def test_after_logout_the_old_token_opens_no_operation_within_a_second(
-    http: httpx.AsyncClient, buyer: Buyer
-) -> None:
-    token, refresh_token = str(buyer.token), str(buyer.refresh_token)
-    (await buyer.get("/api/v1/stores/me")).expect(200)
-    (await buyer.logs_out()).expect(200)
-    await asyncio.sleep(PROMISED_SECONDS)
-
+async def still_open(http: httpx.AsyncClient, token: str) -> list[str]:
+    """Operations that do anything but say that the session is over, to a token that is dead."""
     headers = {"Authorization": f"Bearer {token}"}
-    swept = [one for one in all_operations() if not (one.is_anonymous or one.is_internal)]
-    answers = [await http.request(one.method, one.at(str(uuid4())), headers=headers) for one in swept]
-    still_open = [
+    answers = [await http.request(one.method, one.at(str(uuid4())), headers=headers) for one in SIGNED_IN]
+    return [
         f"{one.name}: {answer.status_code}"
-        for one, answer in zip(swept, answers, strict=True)
+        for one, answer in zip(SIGNED_IN, answers, strict=True)
         if (answer.status_code, answer.json()["error"]["reason"]) != (401, "session_revoked")
     ]
-    assert not still_open
-    assert (await refreshed(buyer, refresh_token)).status == 401
-    print(f"logout: {len(swept)} operations refuse the old token after {PROMISED_SECONDS:.0f} s")
+
+
+async def logs_out(_owner: Buyer, member: Visitor) -> Reply:
+    return await member.logs_out()
+
+
+async def is_removed(owner: Buyer, member: Visitor) -> Reply:
+    return await owner.removes(claims_of(str(member.token))["sub"])
+
+
+@pytest.mark.parametrize(("ends", "status"), [(logs_out, 200), (is_removed, 204)])
+async def test_after_its_end_the_old_token_opens_no_operation_within_a_second(
+    buyer: Buyer, ends: Ending, status: int
+) -> None:
+    member = await colleague(buyer, Role.MANAGER)
+    token, refresh_token = str(member.token), str(member.refresh_token)
+    (await member.get("/api/v1/stores/me")).expect(200)
+    (await ends(buyer, member)).expect(status)
+    await asyncio.sleep(PROMISED_SECONDS)
+    assert not await still_open(buyer.http, token)
+    assert (await refreshed(member, refresh_token)).status == 401
+    print(f"{ends.__name__}: {len(SIGNED_IN)} operations refuse the old token after {PROMISED_SECONDS:.0f} s")
+
+
+# F-A4
+
+
+async def test_a_role_that_was_lowered_opens_nothing_more_after_a_second(buyer: Buyer) -> None:
+    """The token that says otherwise is dead on every operation, and the next one has the new role's rights only."""
+    member = await colleague(buyer, Role.MANAGER)
+    token, people = str(member.token), "/api/v1/stores/me/users"
+    (await member.get(people)).expect(200)
+    (await buyer.gives_role(claims_of(token)["sub"], "viewer")).expect(200)
+    await asyncio.sleep(PROMISED_SECONDS)
+    assert not await still_open(buyer.http, token)
+    member.token = (await refreshed(member, str(member.refresh_token))).expect(200)["access_token"]
+    assert (await member.get("/api/v1/stores/me")).status == 200
+    lowered = await member.get(people)
+    assert (lowered.status, lowered.reason) == (403, "role_missing")
 
 
 # F-A10

@@ -85,7 +85,7 @@ async def test_claims_that_disagree_with_the_session_are_refused(house: House, l
 
 async def test_a_missing_active_store_is_403_except_where_none_is_needed(house: House) -> None:
     state = await house.without_store()
-    for path in (PRODUCTS, "/api/v1/stores/me", "/api/v1/stores/vendors", "/api/v1/stores/x/y", "/api/ping"):
+    for path in (PRODUCTS, "/api/v1/stores/me", "/api/v1/stores/vendors", "/api/v1/stores/me/users", "/api/ping"):
         response = await house.get(path, state)
         assert refusal(response) == (403, "FORBIDDEN", "store_context_missing"), path
         assert response.json()["error"]["message"] == "store context missing"

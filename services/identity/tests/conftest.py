@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from identity.clients.geocoder import Geocoder, StaticGeocoder
+from identity.clients.mail import Mailer, RecordingMailer
 from identity.domain.stores import Point
 from identity.manifest import SERVICE
 from testkit.servers import TestServers
@@ -24,6 +25,18 @@ def geocoder() -> StaticGeocoder:
 @pytest.fixture
 async def world(servers: TestServers, geocoder: StaticGeocoder) -> AsyncIterator[World]:
     async with World.open(SERVICE, servers, clients={Geocoder: geocoder}, settings=CHEAP) as world:
+        yield world
+
+
+@pytest.fixture
+def mailer() -> RecordingMailer:
+    return RecordingMailer()
+
+
+@pytest.fixture
+async def world_with_mail(servers: TestServers, mailer: RecordingMailer) -> AsyncIterator[World]:
+    settings = {**CHEAP, "app_url": "https://app.example/"}
+    async with World.open(SERVICE, servers, clients={Mailer: mailer}, settings=settings) as world:
         yield world
 
 

@@ -81,6 +81,28 @@ class Person:
     async def logs_out(self) -> httpx.Response:
         return await self.says("POST", "/api/v1/auth/logout")
 
+    async def invites(self, email: str, role: str = "staff", key: str | None = None, **facts: Any) -> httpx.Response:
+        body = {"email": email, "first_name": "Kim", "last_name": "Vale", "role": role, **facts}
+        return await self.does("POST", "/api/v1/stores/me/users/invite", body, key)
+
+    async def accepts(
+        self, token: str, password: str = PASSWORD, key: str | None = None, **names: Any
+    ) -> httpx.Response:
+        return await self.says(
+            "POST", "/api/v1/auth/accept-invite", {"token": token, "password": password, **names}, key
+        )
+
+    async def gives_role(self, other: "Person | UUID", role: str) -> httpx.Response:
+        user_id = other.claims.user_id if isinstance(other, Person) else other
+        return await self.does("PATCH", f"/api/v1/stores/me/users/{user_id}", {"role": role})
+
+    async def removes(self, other: "Person | UUID") -> httpx.Response:
+        user_id = other.claims.user_id if isinstance(other, Person) else other
+        return await self.does("DELETE", f"/api/v1/stores/me/users/{user_id}")
+
+    async def switches(self, store_id: UUID | None) -> httpx.Response:
+        return await self.does("POST", "/api/v1/auth/switch-store", {"store_id": str(store_id)})
+
     async def state(self) -> SessionState | None:
         """The truth about the session, asked as the gateway does; None when it is over."""
         answer = await self.world.service_caller("gateway").get(f"/internal/v1/sessions/{self.sid}")
@@ -120,6 +142,23 @@ async def a_store(world: World, store_type: str = "buyer", **facts: Any) -> Pers
     answer = await owner.registers(store_type=store_type, **facts)
     assert answer.status_code == 200, answer.text
     return owner
+
+
+async def an_invite(owner: Person, email: str, role: str = "staff") -> tuple[str, str]:
+    """Its id and its token."""
+    answer = await owner.invites(email, role)
+    assert answer.status_code == 201, answer.text
+    data = answer.json()["data"]
+    return data["invite"]["invite_id"], data["invite_token"]
+
+
+async def a_colleague(owner: Person, role: str = "staff", email: str | None = None) -> Person:
+    """Somebody who was invited into the owner's store and is signed in there."""
+    colleague = Person(owner.world, email) if email else Person(owner.world)
+    _, token = await an_invite(owner, colleague.email, role)
+    answer = await colleague.accepts(token)
+    assert answer.status_code == 200, answer.text
+    return colleague
 
 
 async def grants(admin: Person, store_id: UUID | None, **override: Any) -> httpx.Response:

@@ -6,11 +6,13 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
+from identity.domain.letters import way_in
+from identity.domain.members import Invite, may_appoint
 from identity.domain.names import company_key, normal_email
 from identity.domain.sessions import Change, Family, RefreshToken, Reuse, judge_reuse
 from identity.domain.standing import effective_kyc, effective_subscription, override_is_over
 from identity.domain.tokens import Secret, access_token_id, successor_token, token_hash
-from kernel.scope import Kyc
+from kernel.scope import Kyc, Role
 
 SECRET = Secret(b"a key of the server, 32 characters")
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -129,3 +131,32 @@ def test_a_change_is_certain_only_when_no_older_copy_can_be_believed(
     change.shown = frozenset(ids[number] for number in shown)
     assert unmarked == {ids[number] for number in touched - marked}
     assert change.is_certain == (touched <= marked | shown)
+
+
+def test_only_an_owner_makes_an_owner() -> None:
+    appoint = {(actor, role) for actor in (*Role, None) for role in Role if may_appoint(actor, role)}
+    by_manager = {(Role.MANAGER, role) for role in Role if role is not Role.OWNER}
+    assert appoint == {(Role.OWNER, role) for role in Role} | by_manager
+
+
+def _invite(**facts: object) -> Invite:
+    given = {
+        "id": uuid4(), "store_id": uuid4(), "store_name": "Leaf", "email": "kim@example.net", "first_name": "Kim",
+        "last_name": "Vale", "role": Role.STAFF, "inviter_role": Role.MANAGER, "expires_at": NOW + timedelta(days=7),
+        "accepted_at": None, "revoked_at": None, "created_at": NOW, "now": NOW,
+    }  # fmt: skip
+    return Invite.model_validate({**given, **facts})
+
+
+def test_an_invitation_is_closed_for_the_first_reason_that_holds() -> None:
+    end = NOW + timedelta(days=7)
+    assert _invite(now=end - timedelta(seconds=1)).closed is None
+    assert _invite(now=end).closed == "invite_expired"
+    for lost in ({"inviter_role": None}, {"inviter_role": Role.OPS}, {"role": Role.OWNER}, {"revoked_at": NOW}):
+        assert _invite(**lost).closed == _invite(**lost, now=end).closed == "invite_revoked"
+    assert _invite(accepted_at=NOW, inviter_role=None, now=end).closed == "invite_used"
+
+
+def test_a_token_in_a_link_is_sent_to_no_server() -> None:
+    assert way_in("https://app.example/", "accept-invite", "abc") == "https://app.example/accept-invite#token=abc"
+    assert way_in(None, "accept-invite", "abc") == "abc"

@@ -90,6 +90,13 @@ class Visitor:
             self.store_id, self.refresh_token = reply.data["active_store_id"], reply.data["refresh_token"]
         return reply
 
+    async def accepts(self, invite_token: str, password: str = PASSWORD) -> Reply:
+        """Come into a store by its invitation, with the account that the e-mail has or by making one."""
+        reply = await self.post("/api/v1/auth/accept-invite", {"token": invite_token, "password": password})
+        if reply.ok:
+            self.store_id, self.refresh_token = reply.data["active_store_id"], reply.data["refresh_token"]
+        return reply
+
     async def logs_out(self) -> Reply:
         return await self.post("/api/v1/auth/logout")
 
@@ -120,6 +127,16 @@ class Member(Visitor):
         if reply.ok:
             self.store_id, self.refresh_token = reply.data["active_store_id"], reply.data["refresh_token"]
         return reply
+
+    async def invites(self, email: str, role: str, *, first_name: str = "Kim", last_name: str = "Vale") -> Reply:
+        body = {"email": email, "first_name": first_name, "last_name": last_name, "role": role}
+        return await self.post("/api/v1/stores/me/users/invite", body)
+
+    async def gives_role(self, user_id: str, role: str) -> Reply:
+        return await self.ask("PATCH", f"/api/v1/stores/me/users/{user_id}", {"role": role})
+
+    async def removes(self, user_id: str) -> Reply:
+        return await self.ask("DELETE", f"/api/v1/stores/me/users/{user_id}")
 
 
 class Vendor(Member):

@@ -6,7 +6,7 @@ from chassis.jobs import JobRun
 from identity.clients.geocoder import Geocoder
 from identity.domain.stores import Store
 from identity.flows.hot_copies import changing, pay_owed_copies
-from identity.repo import sessions, stores
+from identity.repo import invites, sessions, stores
 from identity.usecases.geocoding import place_store
 from identity.usecases.standing import end_override
 from kernel.clock import business_day
@@ -54,3 +54,11 @@ async def pay_hot_copies(run: JobRun) -> None:
     if settled:
         async with run.transaction() as tx:
             await sessions.forgive(tx, settled)
+
+
+async def clean_invites(run: JobRun) -> None:
+    """Forget invitations a month after their last day, because they hold names and addresses."""
+    for _ in range(BATCHES_MAX):
+        async with run.transaction() as tx:
+            if not await invites.forget(tx, BATCH):
+                return

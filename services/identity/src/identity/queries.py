@@ -6,10 +6,11 @@ from uuid import UUID
 
 from chassis.db import Reader
 from contracts.identity import StoreChanged, UserChanged
+from identity.domain.members import Invite, Member
 from identity.domain.names import full_name
 from identity.domain.people import Membership
 from identity.domain.stores import OwnerDetail, Store
-from identity.repo import memberships, sessions, stores, users
+from identity.repo import invites, memberships, sessions, stores, users
 from kernel.refusal import NotFound
 from kernel.scope import StoreScope
 
@@ -58,6 +59,12 @@ async def my_stores(db: Reader, user_id: UUID) -> list[Membership]:
     return await memberships.of_user(db, user_id)
 
 
+async def people_of_store(db: Reader, scope: StoreScope) -> tuple[list[Member], list[Invite]]:
+    """Active members and open invitations. Invitations are read first, so that nobody who accepts is in neither."""
+    undecided = await invites.undecided(db, scope)
+    return await memberships.of_store(db, scope), [invite for invite in undecided if not invite.closed]
+
+
 async def store_snapshot(db: Reader, store_id: UUID) -> StoreChanged:
     """What another service gets that asks the owner; the same as `store_changed` tells."""
     store = await stores.by_id(db, store_id)
@@ -68,6 +75,10 @@ async def store_snapshot(db: Reader, store_id: UUID) -> StoreChanged:
 
 async def live_sessions_of_store(db: Reader, store_id: UUID) -> list[UUID]:
     return await sessions.live_of_store(db, store_id)
+
+
+async def live_sessions_of_member(db: Reader, scope: StoreScope, user_id: UUID) -> list[UUID]:
+    return await sessions.live_of_member(db, scope, user_id)
 
 
 async def store_snapshots(

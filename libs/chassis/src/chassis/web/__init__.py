@@ -19,7 +19,7 @@ from chassis.web.callers import (
     services,
     vendor,
 )
-from chassis.web.doors import DoorRow, Router, door_table
+from chassis.web.doors import DoorRow, Replay, Router, door_table
 from chassis.web.fields import (
     CLEAN,
     Body,
@@ -72,6 +72,7 @@ __all__ = [
     "PostalCode",
     "Quantity",
     "Query",
+    "Replay",
     "Router",
     "State",
     "Text",

@@ -1,12 +1,26 @@
 """Strangers become users here, and users end up outside again."""
 
 import json
-from http import HTTPStatus
 from uuid import UUID
 
 from chassis.idempotency import Stored
-from chassis.limits import Limits
-from chassis.web import ANYONE, BEARER, OPEN, SIGNED_IN, Answer, Call, Caller, Router, no_key, optional, reply
+from chassis.limits import Limits, Policy
+from chassis.web import (
+    ANYONE,
+    BEARER,
+    OPEN,
+    SIGNED_IN,
+    Answer,
+    Call,
+    Caller,
+    Replay,
+    Router,
+    Work,
+    no_key,
+    optional,
+    reply,
+)
+from identity.api.member_schemas import AcceptInviteBody
 from identity.api.schemas import (
     KeySet,
     LoggedInView,
@@ -21,9 +35,10 @@ from identity.api.schemas import (
     SwitchStoreBody,
 )
 from identity.clients.access_keys import AccessKeys
-from identity.flows import sessions, signing_in
+from identity.flows import members, sessions, signing_in
 from identity.flows.hot_copies import show
-from identity.usecases import accounts
+from identity.usecases import accounts, joining
+from identity.usecases.accounts import Entered
 from identity.usecases.sessions import Signed
 
 router = Router(prefix="/api/v1/auth", tags=["auth"])
@@ -38,17 +53,22 @@ def token_header(call: Call, signed: Signed) -> dict[str, str]:
     return {TOKEN_HEADER: call.client(AccessKeys).mint(signed.family, call.clock.now())}
 
 
-async def register_again(call: Call, stored: Stored) -> Answer:
-    """A repeat gets the stored answer with tokens of a fresh session: tokens are never stored (spec 1.5)."""
-    if stored.status != HTTPStatus.OK:
-        return stored.replayed()
-    data = stored.data
-    await call.client(Limits).demand((signing_in.REGISTER, data["user"]["email"]))
-    user_id, store_id = UUID(data["user"]["id"]), UUID(data["active_store_id"])
-    async with call.step() as tx:
-        signed = await accounts.enter_again(tx, user_id, store_id, signing_in.opened_from(call))
-    await show(call, [signed.family.id])
-    return reply({**data, "refresh_token": signed.refresh_token}, headers=token_header(call, signed))
+def enter_again(policy: Policy) -> Replay:
+    """A repeat gets the stored answer with tokens of a fresh session, because tokens are never stored (spec 1.5).
+
+    It counts for `policy` and the e-mail, as the first request did.
+    """
+
+    async def replay(call: Call, stored: Stored) -> Answer:
+        data = stored.data
+        await call.client(Limits).demand((policy, data["user"]["email"]))
+        user_id, store_id = UUID(data["user"]["id"]), UUID(data["active_store_id"])
+        async with call.step() as tx:
+            signed = await accounts.enter_again(tx, user_id, store_id, signing_in.opened_from(call))
+        await show(call, [signed.family.id])
+        return reply({**data, "refresh_token": signed.refresh_token}, headers=token_header(call, signed))
+
+    return replay
 
 
 @router.post(
@@ -56,7 +76,7 @@ async def register_again(call: Call, stored: Stored) -> Answer:
     allow=ANYONE,
     key=optional(),
     keyed_by="email",
-    replay=register_again,
+    replay=enter_again(signing_in.REGISTER),
     answers=RegisteredView,
     reasons=("bad_credentials", "duplicate"),
 )
@@ -65,8 +85,32 @@ async def register(call: Caller, body: RegisterBody) -> Answer:
     account = await signing_in.admit(call, body.applicant())
     async with call.transaction() as tx:
         entered = await accounts.register(tx, body.application(account), signing_in.opened_from(call))
-        headers = token_header(call, entered.signed)
-        answer = tx.answer(RegisteredView.of(entered), headers=headers, unstored=SECRET_FIELDS)
+        answer = _come_in(call, tx, entered)
+    await show(call, [entered.signed.family.id])
+    return answer
+
+
+def _come_in(call: Call, tx: Work, entered: Entered) -> Answer:
+    """The answer to somebody who belongs to a store as of now; kept for repeats without its tokens."""
+    headers = token_header(call, entered.signed)
+    return tx.answer(RegisteredView.of(entered), headers=headers, unstored=SECRET_FIELDS)
+
+
+@router.post(
+    "/accept-invite",
+    allow=ANYONE,
+    key=optional(),
+    keyed_by="token",
+    replay=enter_again(signing_in.LOGIN),
+    answers=RegisteredView,
+    reasons=("bad_credentials", "invite_used", "invite_revoked", "invite_expired", "duplicate"),
+)
+async def accept_invite(call: Caller, body: AcceptInviteBody) -> Answer:
+    """Whoever holds the token comes in: with the password of the account that the e-mail has, or by making one."""
+    invite, account = await members.admit(call, body.acceptance())
+    async with call.transaction() as tx:
+        entered = await joining.accept(tx, invite, account, signing_in.opened_from(call))
+        answer = _come_in(call, tx, entered)
     await show(call, [entered.signed.family.id])
     return answer
 

@@ -6,11 +6,10 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from chassis.floor import Floor
+from identity.domain.people import PASSWORD_LENGTHS
 from identity.flows import house
 from identity.flows.signing_in import Applicant
 from kernel.scope import SystemRole
-
-PASSWORD_LENGTHS = range(8, 129)
 
 
 async def create_admin(floor: Floor, arguments: Sequence[str]) -> None:

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from contracts.identity import UserChanged
 from kernel.scope import Role, StoreType, SystemRole
 
+PASSWORD_LENGTHS = range(8, 129)
+"""Of a password that is being set (spec 2.2)."""
+
 
 class MembershipStatus(StrEnum):
     """Only `active` opens anything; the other words are for screens (spec 2.1)."""

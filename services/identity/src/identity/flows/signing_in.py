@@ -46,10 +46,10 @@ def opened_from(call: Call) -> str:
 
 async def log_in(call: Call, email: str, password: str, enter: Enter) -> Entered:
     """One verification per try, counted before it is made; whatever is wrong looks the same and is audited."""
-    account = await _counted(call, normal_email(email))
+    account = await counted(call, normal_email(email))
     verdict = await call.client(Passwords).verify(password, account.password_hash if account else None)
     if account is None or not verdict.matches:
-        await _note_failure(call, email, account.user if account else None)
+        await note_failure(call, email, account.user if account else None)
         raise Unauthenticated("bad_credentials")
     stronger = await call.client(Passwords).hash(password) if verdict.stale else None
     try:
@@ -58,13 +58,13 @@ async def log_in(call: Call, email: str, password: str, enter: Enter) -> Entered
             if stronger:
                 await users.replace_hash(tx, account.user.id, old=account.password_hash, new=stronger)
     except Unauthenticated:
-        await _note_failure(call, email, account.user)
+        await note_failure(call, email, account.user)
         raise
     await show(call, [entered.signed.family.id])
     return entered
 
 
-async def _counted(call: Call, email: str) -> users.Credentials | None:
+async def counted(call: Call, email: str) -> users.Credentials | None:
     """Use up one of the account's tries. The last one of a minute is only there for an address that is known."""
     async with call.reader() as db:
         account = await users.credentials(db, email, opened_from(call))
@@ -78,7 +78,7 @@ async def _counted(call: Call, email: str) -> users.Credentials | None:
     return account
 
 
-async def _note_failure(call: Call, email: str, user: User | None) -> None:
+async def note_failure(call: Call, email: str, user: User | None) -> None:
     async with call.step() as tx:
         accounts.note_failed_login(tx, user, call.client(Secret).fingerprint("email", normal_email(email)))
 
@@ -94,9 +94,14 @@ async def admit(call: Call, applicant: Applicant) -> accounts.Account:
         known = await users.credentials(db, email, opened_from(call))
     if known is None:
         return await new_user(call.client(Passwords), applicant)
-    verdict = await call.client(Passwords).verify(applicant.password, known.password_hash)
+    return await proven(call, known, applicant.password)
+
+
+async def proven(call: Call, known: users.Credentials, password: str) -> User:
+    """The account, when it is active and the password is its own. Raises Unauthenticated, and audits that."""
+    verdict = await call.client(Passwords).verify(password, known.password_hash)
     if not verdict.matches or not known.user.is_active:
-        await _note_failure(call, email, known.user)
+        await note_failure(call, known.user.email, known.user)
         raise Unauthenticated("bad_credentials")
     return known.user
 

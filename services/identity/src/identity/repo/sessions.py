@@ -8,7 +8,7 @@ from chassis.db import Reader, Record, Tx
 from chassis.ids import new_id
 from identity.domain.people import Membership
 from identity.domain.sessions import Change, Family, RefreshToken
-from kernel.scope import SystemRole
+from kernel.scope import Role, StoreScope, SystemRole
 
 _FAMILY = """
     select f.id, f.user_id, f.generation, f.membership_version, f.active_store_id, f.store_type, f.role, f.system_role,
@@ -59,6 +59,16 @@ async def live_of_store(db: Reader, store_id: UUID) -> list[UUID]:
 
 async def live_of_user(db: Reader, user_id: UUID) -> list[UUID]:
     rows = await db.fetch("select id from session_families where user_id = $1 and revoked_at is null", user_id)
+    return [row["id"] for row in rows]
+
+
+async def live_of_member(db: Reader, scope: StoreScope, user_id: UUID) -> list[UUID]:
+    """Of this user, while acting for this store."""
+    rows = await db.fetch(
+        "select id from session_families where user_id = $1 and active_store_id = $2 and revoked_at is null",
+        user_id,
+        scope.store_id,
+    )
     return [row["id"] for row in rows]
 
 
@@ -177,6 +187,24 @@ async def raise_version_of_store(tx: Tx, store_id: UUID) -> list[UUID]:
         returning f.id
         """,
         store_id,
+    )
+    return [row["id"] for row in rows]
+
+
+async def set_role(tx: Tx, scope: StoreScope, user_id: UUID, role: Role) -> list[UUID]:
+    """The sessions in which this user acts for the store act in another role from now on; answers which these are."""
+    rows = await tx.fetch(
+        """
+        with live as (
+            select id from session_families where user_id = $1 and active_store_id = $2 and revoked_at is null
+            order by id for update
+        )
+        update session_families f set role = $3, membership_version = membership_version + 1
+        from live where f.id = live.id returning f.id
+        """,
+        user_id,
+        scope.store_id,
+        role,
     )
     return [row["id"] for row in rows]
 

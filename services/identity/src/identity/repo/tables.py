@@ -19,6 +19,7 @@ METADATA = service_metadata("identity")
 _POINT = "case when lat is null then null else st_setsrid(st_makepoint(lng, lat), 4326)::geography end"
 _LIVE = text("deleted_at is null")
 _VENDOR = text("type = 'vendor'")
+_UNDECIDED = text("accepted_at is null and revoked_at is null")
 
 
 class Table(SQLModel):
@@ -137,6 +138,32 @@ class StoreMemberships(Table, table=True):
     invited_by_user_id: UUID | None = None
     created_at: datetime = instant()
     updated_at: datetime = instant()
+
+
+class StoreInvites(Table, table=True):
+    """One undecided invitation per store and e-mail. The e-mail is in its normal form."""
+
+    __tablename__ = "store_invites"
+    __table_args__ = (
+        Index("uq_store_invites_undecided", "store_id", "email", unique=True, postgresql_where=_UNDECIDED),
+        Index("uq_store_invites_token_sha256", "token_sha256", unique=True),
+        Index("ix_store_invites_expires_at", "expires_at"),
+        ForeignKeyConstraint(["store_id"], ["identity.stores.id"]),
+        ForeignKeyConstraint(["invited_by_user_id"], ["identity.users.id"]),
+    )
+
+    id: UUID = Field(primary_key=True)
+    store_id: UUID
+    email: str = short_text(longest=320)
+    first_name: str = short_text()
+    last_name: str = short_text()
+    role: Role = choice(Role)
+    token_sha256: bytes = Field(sa_type=LargeBinary)
+    invited_by_user_id: UUID
+    expires_at: datetime = instant(now=False)
+    accepted_at: datetime | None = instant(now=False)
+    revoked_at: datetime | None = instant(now=False)
+    created_at: datetime = instant()
 
 
 class SessionFamilies(Table, table=True):

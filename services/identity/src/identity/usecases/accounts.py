@@ -80,24 +80,28 @@ async def register(tx: Tx, application: Application, opened_from: str) -> Entere
     Raises Conflict.duplicate for a company name that is taken in that state, and for an e-mail that got its account
     between the check and now.
     """
-    user = await _owner(tx, application.account)
+    account = application.account
+    user = await stamped(tx, account) if isinstance(account, User) else await add_user(tx, account)
     store = await stores.add(tx, _new_store(application, user))
     await memberships.add(tx, store_id=store.id, user_id=user.id, role=Role.OWNER)
     tx.emit(store.as_event())
-    belongs_to = await memberships.of_user(tx, user.id)
-    active = next(membership for membership in belongs_to if membership.store_id == store.id)
-    signed = await open_session(tx, user, active, opened_from)
     tx.audit("auth.register", "store", store.id, {"user_id": user.id, "type": store.type})
-    return Entered(user, signed, belongs_to)
+    return await come_in(tx, user, store.id, opened_from)
 
 
-async def _owner(tx: Tx, account: Account) -> User:
-    if isinstance(account, User):
-        user = await users.stamp_login(tx, account.id)
-        if user is None:
-            raise Unauthenticated("bad_credentials")
-        return user
-    return await add_user(tx, account)
+async def stamped(tx: Tx, account: User) -> User:
+    """The account as it is now, signing in. Raises Unauthenticated when it was deactivated meanwhile."""
+    user = await users.stamp_login(tx, account.id)
+    if user is None:
+        raise Unauthenticated("bad_credentials")
+    return user
+
+
+async def come_in(tx: Tx, user: User, store_id: UUID, opened_from: str) -> Entered:
+    """A session for somebody who has just become a member of this store."""
+    belongs_to = await memberships.of_user(tx, user.id)
+    active = next(membership for membership in belongs_to if membership.store_id == store_id)
+    return Entered(user, await open_session(tx, user, active, opened_from), belongs_to)
 
 
 def _new_store(application: Application, owner: User) -> stores.NewStore:

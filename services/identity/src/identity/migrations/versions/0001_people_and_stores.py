@@ -1,4 +1,4 @@
-"""Users, stores, memberships, sessions.
+"""Users, stores, memberships, invitations, sessions.
 
 Revision ID: 0001
 Revises: -
@@ -13,7 +13,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_NAMES = ("session_copies_owed", "refresh_tokens", "session_families", "store_memberships", "stores", "users")
+_NAMES = (
+    "session_copies_owed", "refresh_tokens", "session_families", "store_invites", "store_memberships",
+    "stores", "users",
+)  # fmt: skip
 
 _TABLES = (
     """
@@ -137,6 +140,29 @@ _TABLES = (
     )
     """,
     """
+    create table identity.store_invites (
+        id uuid not null,
+        store_id uuid not null,
+        email text not null,
+        first_name text not null,
+        last_name text not null,
+        role text not null,
+        token_sha256 bytea not null,
+        invited_by_user_id uuid not null,
+        expires_at timestamptz not null,
+        accepted_at timestamptz,
+        revoked_at timestamptz,
+        created_at timestamptz default clock_now() not null,
+        constraint pk_store_invites primary key (id),
+        constraint fk_store_invites_store_id foreign key (store_id) references identity.stores (id),
+        constraint fk_store_invites_invited_by_user_id foreign key (invited_by_user_id) references identity.users (id),
+        constraint ck_store_invites_email check (char_length(email) <= 320),
+        constraint ck_store_invites_first_name check (char_length(first_name) <= 255),
+        constraint ck_store_invites_last_name check (char_length(last_name) <= 255),
+        constraint ck_store_invites_role check (role in ('owner', 'manager', 'staff', 'ops', 'viewer'))
+    )
+    """,
+    """
     create table identity.session_families (
         id uuid not null,
         user_id uuid not null,
@@ -204,6 +230,12 @@ _INDEXES = (
     "create index ix_store_memberships_store_id_status on identity.store_memberships (store_id, status)",
     "create index ix_store_memberships_user_id on identity.store_memberships (user_id)",
     "create unique index uq_store_memberships_store_id_user_id on identity.store_memberships (store_id, user_id)",
+    "create index ix_store_invites_expires_at on identity.store_invites (expires_at)",
+    "create unique index uq_store_invites_token_sha256 on identity.store_invites (token_sha256)",
+    """
+    create unique index uq_store_invites_undecided on identity.store_invites (store_id, email)
+        where accepted_at is null and revoked_at is null
+    """,
     """
     create index ix_session_families_live_store on identity.session_families (active_store_id) where revoked_at is null
     """,
