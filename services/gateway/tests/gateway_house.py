@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from chassis.auth import (
     AccessClaims,
+    KeyRing,
     SigningKey,
     Trust,
     bearer,
@@ -29,6 +30,7 @@ from chassis.auth import (
     verify_context,
     verify_service_token,
 )
+from chassis.clock import SystemClock
 from chassis.floor import Floor, open_floor
 from chassis.ids import new_id
 from chassis.web import create_app
@@ -209,10 +211,15 @@ DEEDS = {
 
 @dataclass
 class FakeIdentity(Upstream):
-    """Identity's keys and sessions; everything else it answers as an upstream does."""
+    """Identity's keys and sessions; everything else it answers as an upstream does.
+
+    It publishes `keys`, or what a `ring` publishes by the gateway's clock, which a test may turn.
+    """
 
     key: SigningKey = field(default_factory=SigningKey.generate)
     keys: list[SigningKey] = field(default_factory=list)
+    ring: KeyRing | None = None
+    clock: SystemClock = field(default_factory=SystemClock)
     sessions: dict[UUID, SessionState] = field(default_factory=dict)
     asked: list[UUID] = field(default_factory=list)
     key_fetches: int = 0
@@ -223,7 +230,7 @@ class FakeIdentity(Upstream):
             return await die_first(request)
         if request.path == "/.well-known/jwks.json":
             self.key_fetches += 1
-            return web.json_response(jwks(self.keys))
+            return web.json_response(self.document())
         if request.path.startswith("/internal/v1/sessions/"):
             token = bearer(request.headers.get("Authorization"))
             assert verify_service_token(self.trust, token, audience="identity").name == "gateway"
@@ -235,6 +242,9 @@ class FakeIdentity(Upstream):
                 return web.json_response({"error": error}, status=404)
             return web.json_response({"data": state.model_dump(mode="json")})
         return await super()._answer(request)
+
+    def document(self) -> Mapping[str, Any]:
+        return self.ring.published(self.clock.now().timestamp()) if self.ring else jwks(self.keys)
 
 
 @dataclass
@@ -339,6 +349,7 @@ async def opened(directory: Path, redis_url: str, **changes: Any) -> AsyncIterat
         urls: Mapping[str, Any] = {"identity_url": identity.url, "catalog_url": catalog.url, **changes}
         settings = settings_of(directory, f"redis://127.0.0.1:{road.port}{address.path}", **urls)
         url, floor = await stack.enter_async_context(served(settings))
+        identity.clock = floor.clock
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
         redis = Redis.from_url(redis_url, protocol=2, decode_responses=True)
         stack.push_async_callback(redis.aclose)

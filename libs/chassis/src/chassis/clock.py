@@ -1,5 +1,6 @@
 """The clock of a process. Production never turns it; a test does, and the database's `clock_now()` follows."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 
@@ -11,6 +12,10 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.offset
+
+    def monotonic(self) -> float:
+        """Seconds since some instant, for measuring how long ago things were: only turning makes them jump."""
+        return time.monotonic() + self.offset.total_seconds()
 
     def turn(self, by: timedelta) -> None:
         self.offset += by

@@ -6,8 +6,10 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from chassis.auth import SigningKey, init_keys, key_path, trust_path
+from chassis.auth import SigningKey, init_keys, key_path, rotate_ring, trust_path
+from chassis.clock import SystemClock
 from chassis.db.roles import Roles, role_url
+from packhouse.processes import StackError
 
 
 def ensure_keys(directory: Path, services: Sequence[str]) -> None:
@@ -45,8 +47,16 @@ def variables(directory: Path, service: str, database_url: str, *, prefix: str =
 
 
 def access_key_path(directory: Path) -> Path:
-    """Identity signs access tokens with a key of its own, which nobody trusts for anything else."""
+    """Identity signs access tokens with keys of their own, which nobody trusts for anything else."""
     return directory / "identity-access.jwk.json"
+
+
+def rotate_access(directory: Path, clock: SystemClock) -> SigningKey:
+    """Add a key that signs access tokens in ten minutes. Raises StackError while the last one has not begun to."""
+    try:
+        return rotate_ring(access_key_path(directory), now=clock.now().timestamp())
+    except (OSError, ValueError) as error:
+        raise StackError(str(error)) from error
 
 
 def hmac_secret(directory: Path) -> str:

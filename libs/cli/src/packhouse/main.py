@@ -164,6 +164,15 @@ def rotate(directory: Path, service: str) -> None:
     console.print(f"{service} signs with {rotate_key(directory, service).kid} from its next start")
 
 
+@keys.command("rotate-access")
+def rotate_access(directory: Path) -> None:
+    """A new key for access tokens: published at once, signing in ten minutes. Hand the file to every identity."""
+    from chassis.clock import SystemClock
+    from packhouse.keys import rotate_access as add_key
+
+    console.print(f"access tokens are signed with {add_key(directory, SystemClock()).kid} in ten minutes")
+
+
 def _delegate(service: str, words: list[str], root: Path) -> None:
     """`python -m chassis <service> ...`, in the surroundings of the local stack when one runs."""
     from packhouse.stack import Stack

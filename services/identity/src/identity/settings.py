@@ -16,9 +16,9 @@ SMTP_SCHEMES = {"smtps", "smtp", "smtp+plain"}
 
 
 class Settings(ServiceSettings):
-    """`access_key_file` signs access tokens; it is a key of its own, not the one for service tokens."""
+    """`access_key_file` signs access tokens with keys of its own, not with the one for service tokens."""
 
-    access_key_file: Path = Field(description="identity's private Ed25519 key for access tokens, a JWK")
+    access_key_file: Path = Field(description="identity's private Ed25519 keys for access tokens, a JWK or a JWK set")
     argon2_memory_kib: int = Field(default=19_456, ge=8, le=524_288)
     argon2_passes: int = Field(default=2, ge=1, le=10)
     argon2_parallelism: int = Field(default=1, ge=1, le=255)

@@ -25,6 +25,7 @@ from chassis.auth.keys import (
     rotate_key,
     trust_path,
 )
+from chassis.auth.rings import KeyRing, rotate_ring
 from chassis.auth.tokens import bearer, kid_of
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "Trust",
     "init_keys",
     "rotate_key",
+    "KeyRing",
+    "rotate_ring",
     "key_path",
     "trust_path",
     "issuer_of",

@@ -5,26 +5,19 @@ A key's id is its RFC 7638 thumbprint, so it follows from the key and cannot be 
 """
 
 import json
-import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from chassis.auth.files import Watched, read_private, replace_file
 
 ISSUER_PREFIX = "packhouse-"
 KEYS_PER_ISSUER_MAX = 2
-_NOT_FOR_OTHERS = 0o037
-"""A key file's group may read it, because a secret mounted into a container belongs to root; nobody else may
-anything.
-"""
-
-_log = structlog.get_logger("chassis.auth")
 
 
 def issuer_of(service: str) -> str:
@@ -46,9 +39,7 @@ class SigningKey:
     @classmethod
     def load(cls, path: Path) -> "SigningKey":
         """Raises ValueError for a file that others may read or change, or that holds no Ed25519 private JWK."""
-        if path.stat().st_mode & _NOT_FOR_OTHERS:
-            raise ValueError(f"{path}: a private key file must have mode 600")
-        return cls.from_jwk(json.loads(path.read_text()))
+        return cls.from_jwk(read_private(path))
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any]) -> "SigningKey":
@@ -70,51 +61,25 @@ class SigningKey:
 
     def save(self, path: Path) -> None:
         """Replace the file as a whole; it is never readable by others, not even while it is written."""
-        _replace(path, self.private_jwk(), mode=0o600)
+        replace_file(path, self.private_jwk(), mode=0o600)
 
     def __repr__(self) -> str:
         return f"SigningKey(kid={self.kid})"
 
 
 class Trust:
-    """Public keys by issuer, read again as soon as the file changes.
-
-    A change that cannot be read is logged and leaves the keys as they were: a slip of the hand must not sign
-    everybody out.
-    """
+    """Public keys by issuer, read again as soon as the file changes."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = self._stamp()
-        self._read()
+        self._file = Watched(path, _read_trust)
 
     def keys(self, issuer: str | None) -> Mapping[str, Ed25519PublicKey]:
         """The issuer's keys by id; none for an issuer that is not trusted."""
-        self._refresh()
-        return self._by_issuer.get(issuer or "", {})
+        return self._file.value.get(issuer or "", {})
 
     def issuer(self, kid: str | None) -> str | None:
         """Who signs with this key."""
-        self._refresh()
-        return self._issuers.get(kid or "")
-
-    def _refresh(self) -> None:
-        try:
-            stamp = self._stamp()
-            if stamp == self._seen:
-                return
-            self._seen = stamp
-            self._read()
-        except (OSError, ValueError) as error:
-            _log.error("trust.unreadable", error=type(error).__name__)
-
-    def _stamp(self) -> tuple[int, int, int]:
-        status = self._path.stat()
-        return status.st_mtime_ns, status.st_ino, status.st_size
-
-    def _read(self) -> None:
-        self._by_issuer = _trusted(json.loads(self._path.read_text()))
-        self._issuers = {kid: issuer for issuer, keys in self._by_issuer.items() for kid in keys}
+        return next((issuer for issuer, keys in self._file.value.items() if kid in keys), None)
 
 
 def public_keys(jwk_set: Mapping[str, Any]) -> dict[str, Ed25519PublicKey]:
@@ -150,7 +115,7 @@ def init_keys(directory: Path, issuers: Sequence[str]) -> dict[str, Path]:
         if not path.exists():
             SigningKey.generate().save(path)
         _accept(trusted, issuer_of(issuer), SigningKey.load(path))
-    _replace(trust_path(directory), trusted, mode=0o644)
+    replace_file(trust_path(directory), trusted, mode=0o644)
     return {issuer: key_path(directory, issuer) for issuer in issuers}
 
 
@@ -160,7 +125,7 @@ def rotate_key(directory: Path, issuer: str) -> SigningKey:
     """
     trusted, key = _stored_trust(directory), SigningKey.generate()
     _accept(trusted, issuer_of(issuer), key)
-    _replace(trust_path(directory), trusted, mode=0o644)
+    replace_file(trust_path(directory), trusted, mode=0o644)
     key.save(key_path(directory, issuer))
     return key
 
@@ -176,7 +141,8 @@ def _stored_trust(directory: Path) -> dict[str, list[Any]]:
     return stored
 
 
-def _trusted(document: Any) -> dict[str, dict[str, Ed25519PublicKey]]:
+def _read_trust(path: Path) -> dict[str, dict[str, Ed25519PublicKey]]:
+    document = json.loads(path.read_text())
     if not isinstance(document, dict) or not all(isinstance(listed, list) for listed in document.values()):
         raise ValueError("the trust file is no object of lists")
     too_many = [issuer for issuer, listed in document.items() if len(listed) > KEYS_PER_ISSUER_MAX]
@@ -208,13 +174,3 @@ def _decoded(jwk: Mapping[str, Any], name: str) -> bytes:
     if jwk.get("kty") != "OKP" or jwk.get("crv") != "Ed25519" or not isinstance(value, str):
         raise ValueError("not an Ed25519 key")
     return urlsafe_b64decode(value + "=" * (-len(value) % 4))
-
-
-def _replace(path: Path, document: Any, *, mode: int) -> None:
-    """Write beside and rename, so that a reader sees the old file or the new one, never half of it."""
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        os.fchmod(file.fileno(), mode)
-        json.dump(document, file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(path)

@@ -22,7 +22,7 @@ def edge(floor: Floor) -> Edge:
     settings = _settings(floor)
     upstreams = floor.client(Upstreams)
     identity = Identity(upstreams, floor.calls("identity"), floor.signing_key)
-    tokens = AccessTokens(identity.key_set)
+    tokens = AccessTokens(identity.key_set, floor.clock)
     is_production = settings.environment == "production"
     return Edge(
         tokens=tokens,

@@ -1,7 +1,6 @@
 """Access tokens, verified against identity's keys, each token once (spec 11)."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.auth import AccessClaims, kid_of, public_keys, verify_access
 from chassis.auth.access import SKEW_SECONDS
+from chassis.clock import SystemClock
 from chassis.telemetry import counter, get_logger
 from kernel.refusal import Unauthenticated, Unavailable
 
@@ -30,8 +30,9 @@ class AccessTokens:
     seconds. While identity is away the last key set stays good.
     """
 
-    def __init__(self, fetch: FetchKeys) -> None:
+    def __init__(self, fetch: FetchKeys, clock: SystemClock) -> None:
         self._fetch = fetch
+        self._clock = clock
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._document: dict[str, Any] = {"keys": []}
         self._fetched_at = self._tried_at = float("-inf")
@@ -44,7 +45,7 @@ class AccessTokens:
             raise Unauthenticated("token_missing")
         claims = self._verified.get(token)
         if claims is not None and self._is_fresh():
-            if claims.expires_at + SKEW_SECONDS > time.time():
+            if claims.expires_at + SKEW_SECONDS > self._now():
                 return claims
             del self._verified[token]
             raise Unauthenticated("token_expired")
@@ -55,12 +56,15 @@ class AccessTokens:
         await self._ensure(None)
         return self._document
 
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
     async def _verify_anew(self, token: str) -> AccessClaims:
         kid = kid_of(token)
         if kid is None:
             raise Unauthenticated("token_invalid")
         await self._ensure(kid)
-        claims = verify_access(self._keys, token)
+        claims = verify_access(self._keys, token, now=self._now())
         if len(self._verified) >= VERIFIED_MAX:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = claims
@@ -75,7 +79,7 @@ class AccessTokens:
         async with self._lock:
             pause = KEYS_PAUSE_SECONDS if self._keys else FIRST_KEYS_PAUSE_SECONDS
             is_wanted = not (self._knows(kid) and self._is_fresh())
-            if is_wanted and time.monotonic() - self._tried_at >= pause:
+            if is_wanted and self._clock.monotonic() - self._tried_at >= pause:
                 await self._refresh()
         if not self._keys:
             raise Unavailable("identity")
@@ -84,10 +88,10 @@ class AccessTokens:
         return kid in self._keys if kid is not None else bool(self._keys)
 
     def _is_fresh(self) -> bool:
-        return time.monotonic() - self._fetched_at < KEYS_SECONDS
+        return self._clock.monotonic() - self._fetched_at < KEYS_SECONDS
 
     async def _refresh(self) -> None:
-        self._tried_at = time.monotonic()
+        self._tried_at = self._clock.monotonic()
         try:
             document = await self._fetch()
             keys = public_keys(document)
@@ -98,4 +102,4 @@ class AccessTokens:
         _fetches.labels("fetched").inc()
         if keys.keys() != self._keys.keys():
             self._verified.clear()
-        self._keys, self._document, self._fetched_at = keys, document, time.monotonic()
+        self._keys, self._document, self._fetched_at = keys, document, self._clock.monotonic()

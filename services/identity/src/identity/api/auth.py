@@ -161,5 +161,5 @@ async def switch_store(call: Caller, body: SwitchStoreBody) -> Answer:
 @keys.get("/.well-known/jwks.json", allow=OPEN, answers=KeySet)
 async def key_set(call: Caller) -> Answer:
     """The public keys of access tokens, without the envelope."""
-    document = json.dumps(call.client(AccessKeys).document).encode()
+    document = json.dumps(call.client(AccessKeys).document(call.clock.now())).encode()
     return Answer(document, headers=(("Cache-Control", "public, max-age=300"),))

@@ -1,31 +1,28 @@
-"""The keys of access tokens: one signs, all are published."""
+"""The keys of access tokens: one signs, those around it are published, older ones are still known (spec 1.6)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chassis.auth import AccessClaims, SigningKey, jwks, mint_access, public_keys, verify_access
+from chassis.auth import AccessClaims, KeyRing, mint_access, verify_access
 from identity.domain.sessions import Family
 from identity.domain.tokens import access_token_id
 from identity.settings import Settings
 
 
 class AccessKeys:
-    """`retained` are keys that sign no more, or not yet, and whose tokens still count."""
+    """Whose turn it is follows from the clock; `packhouse keys rotate-access` adds a key to the file."""
 
-    def __init__(self, signing: SigningKey, retained: Sequence[SigningKey] = ()) -> None:
-        self._signing = signing
-        self._document = jwks([signing, *retained])
-        self._public = public_keys(self._document)
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
 
     @classmethod
     def of(cls, settings: Settings) -> "AccessKeys":
-        return cls(SigningKey.load(settings.access_key_file))
+        return cls(KeyRing(settings.access_key_file))
 
-    @property
-    def document(self) -> dict[str, Any]:
+    def document(self, now: datetime) -> Mapping[str, Any]:
         """The JWKS: public halves only."""
-        return self._document
+        return self._ring.published(now.timestamp())
 
     def mint(self, family: Family, now: datetime) -> str:
         """The access token of the family's present generation and standing."""
@@ -38,8 +35,8 @@ class AccessKeys:
             role=family.role,
             system_role=family.system_role,
         )
-        return mint_access(self._signing, claims, now=now.timestamp())
+        return mint_access(self._ring.signing(now.timestamp()), claims, now=now.timestamp())
 
     def read(self, token: str | None, now: datetime) -> AccessClaims:
         """The claims of a token of ours, which may be expired: only refresh and logout read tokens here."""
-        return verify_access(self._public, token, allow_expired=True, now=now.timestamp())
+        return verify_access(self._ring.known(now.timestamp()), token, allow_expired=True, now=now.timestamp())
