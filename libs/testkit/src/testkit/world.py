@@ -8,7 +8,7 @@ import asyncio
 import inspect
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC
 from pathlib import Path
@@ -48,6 +48,7 @@ RETRY_SECONDS = 0.06
 COLLISION_SECONDS = 10
 
 Said = TypeVar("Said", bound=Event)
+Arrival = Callable[[int], Awaitable[None]]
 
 
 class World:
@@ -168,21 +169,25 @@ class World:
                 await held.enter_async_context(self.db.reader())
 
     @asynccontextmanager
-    async def collision(self, locking: str, *args: Any, waiting: int) -> AsyncIterator[None]:
+    async def collision(self, locking: str, *args: Any, waiting: int) -> AsyncIterator[Arrival]:
         """Hold what a statement locks until this many transactions of the service wait.
 
-        Start what shall collide inside the block. Raises
-        TimeoutError when they do not come within ten seconds.
+        Start what shall collide inside the block; who shall come later starts after `await arrived(n)`, for the lock
+        goes to them in the order of their coming. Raises TimeoutError when they do not come within ten seconds.
         """
         pool = asyncpg.create_pool(
             self.admin_url, min_size=2, max_size=2, server_settings={"search_path": f"{self.service.name}, public"}
         )
+
+        async def arrived(transactions: int) -> None:
+            async with asyncio.timeout(COLLISION_SECONDS):
+                while await pool.fetchval(_WAITING) < transactions:  # noqa: ASYNC110  PostgreSQL tells nobody who waits
+                    await asyncio.sleep(0.01)
+
         async with pool, pool.acquire() as holder, holder.transaction():
             await holder.fetch(locking, *args)
-            yield
-            async with asyncio.timeout(COLLISION_SECONDS):
-                while await pool.fetchval(_WAITING) < waiting:  # noqa: ASYNC110  PostgreSQL tells nobody who waits
-                    await asyncio.sleep(0.01)
+            yield arrived
+            await arrived(waiting)
 
     async def close(self) -> None:
         failpoints.arm("")
