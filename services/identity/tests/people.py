@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 
 from chassis.auth import AccessClaims
+from chassis.telemetry.metrics import rendered
 from contracts.identity import SESSION_KEY, SessionState
 from identity.clients.access_keys import AccessKeys
 from identity.clients.hot_copies import HotCopies
@@ -164,6 +165,12 @@ async def a_colleague(owner: Person, role: str = "staff", email: str | None = No
 async def grants(admin: Person, store_id: UUID | None, **override: Any) -> httpx.Response:
     body = {"kyc_override": "verified", "subscription_override": "active", "reason": "checked by hand", **override}
     return await admin.does("PUT", f"/api/v1/admin/stores/{store_id}/standing", body)
+
+
+def hashes() -> float:
+    """How many passwords have been hashed in this process so far, for setting and for verifying."""
+    lines = rendered().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("password_hashes_total "))
 
 
 async def directly(world: World, statement: str, *args: object) -> None:

@@ -3,14 +3,16 @@
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from identity.domain.letters import way_in
 from identity.domain.members import Invite, may_appoint
 from identity.domain.names import company_key, normal_email
+from identity.domain.passwords import reset_letter
 from identity.domain.sessions import Change, Family, RefreshToken, Reuse, judge_reuse
-from identity.domain.standing import effective_kyc, effective_subscription, override_is_over
+from identity.domain.standing import effective_kyc, effective_subscription, override_is_over, recomputed_kyc
 from identity.domain.tokens import Secret, access_token_id, successor_token, token_hash
 from kernel.scope import Kyc, Role
 
@@ -46,6 +48,13 @@ def test_suspended_is_never_overwritten(recorded: Kyc, override: Kyc | None) -> 
     assert standing in {recorded, override}
 
 
+@given(st.sets(st.sampled_from(["verified", "pending", "rejected", "expired"])))
+def test_licences_say_the_best_that_any_of_them_says(statuses: set[str]) -> None:
+    order = ["verified", "pending", "rejected", "expired"]
+    best = min(statuses, key=order.index, default="pending")
+    assert recomputed_kyc(statuses) == {"pending": "pending_verification"}.get(best, best)
+
+
 @given(st.booleans(), st.sampled_from([None, "active"]))
 def test_a_complimentary_subscription_never_ends_a_paid_one(billed: bool, override: str | None) -> None:
     assert effective_subscription(billed=billed, override=override) == (billed or override is not None)
@@ -75,6 +84,14 @@ def test_all_answers_of_one_generation_carry_one_token_id() -> None:
     family = uuid4()
     assert access_token_id(family, 3) == access_token_id(family, 3)
     assert len({access_token_id(family, generation) for generation in range(1, 50)}) == 49
+
+
+@pytest.mark.parametrize("app_url", [None, "https://app.example", "https://app.example/"])
+def test_a_letter_about_a_forgotten_password_says_what_to_do_and_names_nobody(app_url: str | None) -> None:
+    letter = reset_letter("sam@example.net", "one-time", app_url)
+    way = "https://app.example/reset-password#token=one-time" if app_url else "one-time"
+    assert way in letter.text.splitlines()
+    assert "sam@example.net" not in letter.text + letter.subject
 
 
 def _family(generation: int) -> Family:

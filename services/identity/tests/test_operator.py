@@ -40,11 +40,14 @@ async def test_a_deactivated_user_is_out_at_once_and_stays_out(world: World) -> 
     assert not (await world.emitted(UserChanged))[-1].is_active
 
 
-async def test_a_short_password_or_an_unknown_email_ends_the_command(
+async def test_a_short_or_common_password_or_an_unknown_email_ends_the_command(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
     with pytest.raises(SystemExit, match="8 to 128"):
+        await commands.create_admin(world.floor, ["ada@example.net"])
+    monkeypatch.setattr("sys.stdin", io.StringIO("Password1\n"))
+    with pytest.raises(SystemExit, match="most common"):
         await commands.create_admin(world.floor, ["ada@example.net"])
     with pytest.raises(SystemExit, match="no account"):
         await commands.deactivate_user(world.floor, ["ada@example.net"])

@@ -1,28 +1,44 @@
 """Guessing is slow, counted, and tells nothing (spec 2.2; F-A6, F-A7)."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 from argon2 import PasswordHasher
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from chassis.telemetry.metrics import rendered
+from identity.clients.common_passwords import AMOUNT, LENGTH_MIN, is_common
 from testkit.world import World
 
-from .people import PASSWORD, Person, a_store, directly
+from .people import PASSWORD, Person, a_store, directly, hashes
 
+FLOOD = """
+import asyncio, resource, types
+from identity.clients.passwords import Passwords
+from identity.settings import Settings
 
-def _hashes() -> float:
-    lines = rendered().decode().splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("password_hashes_total "))
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+async def main():
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    passwords = Passwords(types.SimpleNamespace(**defaults))
+    before = peak()
+    verdicts = await asyncio.gather(*(passwords.verify("a guess", None) for _ in range(50)))
+    print(len(verdicts), peak() - before)
+
+asyncio.run(main())
+"""
 
 
 async def test_unknown_email_costs_one_hash(world: World) -> None:
     sam = await a_store(world)
     answers, costs = [], []
     for person in (sam, Person(world)):
-        before = _hashes()
+        before = hashes()
         answers.append(await person.logs_in("wrong password"))
-        costs.append(_hashes() - before)
+        costs.append(hashes() - before)
     assert costs == [1, 1]
     assert [answer.status_code for answer in answers] == [401, 401]
     errors = [{**answer.json()["error"], "request_id": ""} for answer in answers]
@@ -31,10 +47,10 @@ async def test_unknown_email_costs_one_hash(world: World) -> None:
 
 async def test_two_hundred_guesses_at_once_are_verified_at_most_five_times(world: World) -> None:
     sam = await a_store(world)
-    before = _hashes()
+    before = hashes()
     guesses = [Person(world, sam.email, ip=f"198.51.100.{number}") for number in range(200)]
     answers = await asyncio.gather(*(guess.logs_in(f"guess {n}") for n, guess in enumerate(guesses)))
-    assert _hashes() - before <= 5
+    assert hashes() - before <= 5
     busy = [answer for answer in answers if answer.status_code == 503]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert len(refused) + len(busy) >= 195, "a machine that is too slow for the flood may say so instead"
@@ -66,6 +82,33 @@ async def test_a_hash_weaker_than_configured_is_made_anew_at_login(world: World)
         stored = await db.fetchval("select password_hash from users where id = $1", sam.claims.user_id)
     assert stored != weak
     assert (await sam.logs_in()).status_code == 200
+
+
+@pytest.mark.parametrize("password", ["password1", "PASSWORD1", "qwertyuiop", "1qaz2wsx"])
+async def test_what_everybody_tries_first_is_no_password(world: World, password: str) -> None:
+    answer = await Person(world).registers(password=password)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["reason"]) == (400, "VALIDATION_ERROR", "common_password")
+    assert error["details"] == {"password": "is invalid"}
+    assert error["message"] == "this is one of the most common passwords"
+
+
+def test_ten_thousand_common_passwords_are_known() -> None:
+    known = [word for word in FREQUENCY_LISTS["passwords"] if is_common(word)]
+    assert len(known) == AMOUNT
+    assert min(map(len, known)) == LENGTH_MIN
+    assert not is_common(PASSWORD)
+
+
+async def test_a_flood_of_logins_takes_the_memory_of_two_hashes() -> None:
+    """50 at once with the real parameters, in a process whose peak tells what they took (F-A8)."""
+    flood = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", FLOOD], capture_output=True, text=True, check=True
+    )
+    verified, grown_kib = map(int, flood.stdout.split())
+    slots, one_hash_kib, allowance_kib = 2, 19_456, 8_192
+    assert verified == 50
+    assert grown_kib <= slots * one_hash_kib + allowance_kib
 
 
 async def test_success_and_failure_are_audited_without_the_email(world: World) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.identity import SESSION_KEY, SecurityAlert, SessionState
 from identity.clients.hot_copies import HotCopies
+from identity.domain.people import Proof
 from identity.usecases import accounts
 from kernel.scope import Actor
 from testkit.world import World
@@ -189,7 +190,7 @@ async def test_an_answer_given_before_a_change_cannot_overwrite_what_came_after(
 async def test_a_change_of_standing_waits_for_a_login_under_way(world: World) -> None:
     admin, sam = await an_admin(world), await a_store(world)
     async with world.db.transaction(actor=Actor.anonymous(), request_id="test") as tx:
-        entered = await accounts.enter(tx, sam.claims.user_id, "somewhere")
+        entered = await accounts.enter(tx, Proof(sam.claims.user_id, None), "somewhere")
         granting = asyncio.create_task(grants(admin, sam.claims.store_id))
         await asyncio.sleep(0.3)
         assert not granting.done(), "else the new session would be in neither of the two"

@@ -7,7 +7,7 @@ from chassis.limits import Limits
 from chassis.manifest import Command, Job, Service
 from contracts.identity import SecurityAlert, StoreChanged, UserChanged
 from identity import jobs, queries
-from identity.api import admin, auth, commands, internal, members, stores
+from identity.api import admin, auth, commands, internal, members, passwords, stores
 from identity.clients.access_keys import AccessKeys
 from identity.clients.geocoder import Geocoder, ZipGeocoder
 from identity.clients.hot_copies import HotCopies
@@ -27,7 +27,15 @@ SERVICE = Service(
     name="identity",
     settings=Settings,
     metadata=METADATA,
-    routers=(auth.router, auth.keys, stores.router, members.router, admin.router, internal.router),
+    routers=(
+        auth.router,
+        auth.keys,
+        passwords.router,
+        stores.router,
+        members.router,
+        admin.router,
+        internal.router,
+    ),
     emits={StoreChanged, UserChanged, SecurityAlert},
     jobs={
         "geocode-stores": Job(every=timedelta(minutes=1), run=jobs.geocode_stores),

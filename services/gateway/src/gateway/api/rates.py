@@ -10,6 +10,9 @@ from gateway.settings import Settings
 MINUTE = 60
 LOGIN = Policy("login-ip", 20, MINUTE)
 REGISTER = Policy("register-ip", 20, 5 * MINUTE)
+FORGOTTEN = Policy("forgot-ip", 20, 5 * MINUTE)
+"""So that nobody has letters sent to many strangers; spec 2.3 asks for a limit and leaves its figure open."""
+
 CHECKOUT = Policy("checkout-store", 10, MINUTE)
 DECISIONS = Policy("decisions-store", 60, MINUTE)
 _LEASE_SHARE = 50
@@ -20,6 +23,7 @@ _BY_ADDRESS = {
     ("POST", "/api/v1/auth/login"): LOGIN,
     ("POST", "/api/v1/admin/auth/login"): LOGIN,
     ("POST", "/api/v1/auth/register"): REGISTER,
+    ("POST", "/api/v1/auth/forgot-password"): FORGOTTEN,
 }
 
 

@@ -1,8 +1,11 @@
-"""The house: admins sign in here, and grant exceptions."""
+"""The house: admins sign in here, grant exceptions, suspend and reinstate."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID
 
-from chassis.web import ADMIN, ANYONE, Answer, Caller, Router, no_key, optional, reply
+from chassis.db import Tx
+from chassis.web import ADMIN, ANYONE, Answer, Call, Caller, Router, no_key, optional, reply
 from identity import queries
 from identity.api.auth import token_header
 from identity.api.schemas import (
@@ -10,17 +13,24 @@ from identity.api.schemas import (
     AdminRegisterBody,
     AdminView,
     LoginBody,
+    ReasonBody,
     StandingBody,
     StoreView,
     UserView,
 )
+from identity.domain.sessions import Change
+from identity.domain.stores import Store
 from identity.flows import signing_in
 from identity.flows.hot_copies import changing
 from identity.usecases import accounts
 from identity.usecases.standing import override_standing
+from identity.usecases.suspension import reinstate, suspend
 from kernel.refusal import NotFound
 
 router = Router(prefix="/api/v1/admin", tags=["admin"])
+
+Given = TypeVar("Given")
+Decide = Callable[[Tx, Change, UUID, Given], Awaitable[Store]]
 
 
 @router.post("/auth/login", allow=ANYONE, key=no_key(), answers=AdminLoggedInView, reasons=("bad_credentials",))
@@ -37,7 +47,7 @@ async def admin_login(call: Caller, body: LoginBody) -> Answer:
     keyed_by="email",
     answers=AdminView,
     status=201,
-    reasons=("duplicate",),
+    reasons=("duplicate", "common_password"),
 )
 async def admin_register(call: Caller, body: AdminRegisterBody) -> Answer:
     """Outside production only; in production the command line makes admins, and this door is not there."""
@@ -51,9 +61,26 @@ async def admin_register(call: Caller, body: AdminRegisterBody) -> Answer:
 
 @router.put("/stores/{store_id}/standing", allow=ADMIN, answers=StoreView, reasons=("store_suspended",))
 async def set_standing(call: Caller, store_id: UUID, body: StandingBody) -> Answer:
-    """Replace the store's override. Its sessions stand anew within a second."""
+    """Replace the store's override."""
+    return await _settle(call, store_id, override_standing, body.override())
+
+
+@router.post("/stores/{store_id}/suspend", allow=ADMIN, answers=StoreView, reasons=("store_suspended",))
+async def suspend_store(call: Caller, store_id: UUID, body: ReasonBody) -> Answer:
+    """From now on it is hidden and neither sells nor buys; open orders can be finished."""
+    return await _settle(call, store_id, suspend, body.reason)
+
+
+@router.post("/stores/{store_id}/reinstate", allow=ADMIN, answers=StoreView, reasons=("not_suspended",))
+async def reinstate_store(call: Caller, store_id: UUID, body: ReasonBody) -> Answer:
+    """Its licences and its override decide again how it stands."""
+    return await _settle(call, store_id, reinstate, body.reason)
+
+
+async def _settle(call: Call, store_id: UUID, decide: Decide[Given], given: Given) -> Answer:
+    """How a store stands from now on. Its sessions stand anew within a second."""
     async with call.reader() as db:
         sids = await queries.live_sessions_of_store(db, store_id)
     async with changing(call, sids) as change, call.transaction() as tx:
-        store = await override_standing(tx, change, store_id, body.override())
+        store = await decide(tx, change, store_id, given)
         return tx.answer(StoreView.of_detail(await queries.with_owner(tx, store)))

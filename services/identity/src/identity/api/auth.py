@@ -78,7 +78,7 @@ def enter_again(policy: Policy) -> Replay:
     keyed_by="email",
     replay=enter_again(signing_in.REGISTER),
     answers=RegisteredView,
-    reasons=("bad_credentials", "duplicate"),
+    reasons=("bad_credentials", "duplicate", "common_password"),
 )
 async def register(call: Caller, body: RegisterBody) -> Answer:
     """A store and its owner. A known e-mail with its right password gains a further store."""
@@ -103,7 +103,7 @@ def _come_in(call: Call, tx: Work, entered: Entered) -> Answer:
     keyed_by="token",
     replay=enter_again(signing_in.LOGIN),
     answers=RegisteredView,
-    reasons=("bad_credentials", "invite_used", "invite_revoked", "invite_expired", "duplicate"),
+    reasons=("bad_credentials", "invite_used", "invite_revoked", "invite_expired", "duplicate", "common_password"),
 )
 async def accept_invite(call: Caller, body: AcceptInviteBody) -> Answer:
     """Whoever holds the token comes in: with the password of the account that the e-mail has, or by making one."""

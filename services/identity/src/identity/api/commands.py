@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from chassis.floor import Floor
+from identity.clients.common_passwords import is_common
 from identity.domain.people import PASSWORD_LENGTHS
 from identity.flows import house
 from identity.flows.signing_in import Applicant
@@ -57,6 +58,8 @@ def _password() -> str:
     given = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     if len(given) not in PASSWORD_LENGTHS:
         raise SystemExit("the password must have 8 to 128 characters")
+    if is_common(given):
+        raise SystemExit("this is one of the most common passwords")
     return given
 
 

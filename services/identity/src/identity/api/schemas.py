@@ -4,10 +4,11 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from chassis.web import CLEAN, Body, Email, Name, PostalAddress, Text
 from contracts.values import Address
+from identity.clients.common_passwords import refuse_common
 from identity.domain.people import Membership, User
 from identity.domain.stores import RADIUS_METERS_MAX, Badge, OwnerDetail, Store
 from identity.flows.signing_in import Applicant
@@ -16,9 +17,17 @@ from identity.usecases.accounts import Account, Application, Entered
 from identity.usecases.standing import Override
 from kernel.scope import Kyc, Role, StoreType, SystemRole
 
+
+def _uncommon(password: str, field: ValidationInfo) -> str:
+    refuse_common(password, field.field_name or "password")
+    return password
+
+
 CompanyName = Annotated[str, Field(min_length=1, max_length=200), CLEAN]
 Phone = Annotated[str, Field(min_length=1, max_length=32), CLEAN]
-NewPassword = Annotated[str, Field(min_length=8, max_length=128)]
+NewPassword = Annotated[str, Field(min_length=8, max_length=128), AfterValidator(_uncommon)]
+"""A password being set."""
+
 GivenPassword = Annotated[str, Field(min_length=1, max_length=1024)]
 RefreshTokenText = Annotated[str, Field(min_length=1, max_length=256)]
 Link = Annotated[str, Field(max_length=500, pattern=r"^https?://\S+$"), CLEAN]
@@ -111,13 +120,22 @@ class ProfileBody(Body):
         return given
 
 
+Reason = Annotated[str, Field(min_length=1, max_length=1000), CLEAN]
+
+
+class ReasonBody(Body):
+    """For deeds of the house that only have to be explained."""
+
+    reason: Reason
+
+
 class StandingBody(Body):
     """The whole override, so that a forgotten field withdraws nothing by accident."""
 
     kyc_override: Literal["verified"] | None
     subscription_override: Literal["active"] | None
     until: date | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=1000), CLEAN]
+    reason: Reason
 
     def override(self) -> Override:
         return Override(

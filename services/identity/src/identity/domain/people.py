@@ -1,5 +1,6 @@
 """Users and their memberships as the rest of the service hands them around."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -48,6 +49,17 @@ class User(BaseModel):
             system_role=self.system_role,
             updated_at=self.updated_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Somebody has shown that they know a user's password. It counts as long as that password is the user's.
+
+    `password_changed_at` is when the password was set; None for the one that the account began with.
+    """
+
+    user_id: UUID
+    password_changed_at: datetime | None
 
 
 class Membership(BaseModel):

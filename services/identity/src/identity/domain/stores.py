@@ -50,6 +50,7 @@ class Store(BaseModel):
     phone: str | None
     email: str | None
     kyc_status: Kyc
+    suspended_reason: str | None
     kyc_override: Kyc | None
     subscription_active: bool
     subscription_override: Literal["active"] | None

@@ -1,20 +1,21 @@
 """Inviting somebody, and coming in by an invitation: limits and hashes before the transaction (spec 2.2)."""
 
-import secrets
 from dataclasses import dataclass
 
 from chassis.limits import Limits, Policy
 from chassis.web import Call
+from identity.clients.common_passwords import refuse_common
 from identity.clients.passwords import Passwords
 from identity.domain.members import Invite
 from identity.domain.names import normal_email
 from identity.domain.people import PASSWORD_LENGTHS
-from identity.domain.tokens import TOKEN_BYTES, Secret, encoded, token_hash
+from identity.domain.tokens import Secret, token_hash
 from identity.flows import signing_in
 from identity.flows.signing_in import Applicant
 from identity.repo import invites
 from identity.usecases.accounts import Account
 from identity.usecases.joining import demand_open
+from identity.usecases.sessions import fresh_token
 from kernel.refusal import Invalid
 from kernel.scope import Role
 
@@ -57,7 +58,7 @@ async def announce(call: Call, guest: Guest) -> Announced:
     """Raises RateLimited."""
     email = normal_email(guest.email)
     await call.client(Limits).demand((INVITES_OF_STORE, str(call.store)), (INVITES_OF_EMAIL, email))
-    token = encoded(secrets.token_bytes(TOKEN_BYTES))
+    token = fresh_token()
     new = invites.NewInvite(
         email=email,
         first_name=guest.first_name,
@@ -80,9 +81,17 @@ async def admit(call: Call, acceptance: Acceptance) -> tuple[Invite, Account]:
     known = await signing_in.counted(call, invite.email)
     if known is not None:
         return invite, await signing_in.proven(call, known, acceptance.password)
-    if len(acceptance.password) not in PASSWORD_LENGTHS:
-        raise Invalid.field("password", f"must be at least {PASSWORD_LENGTHS.start}")
+    _demand_settable(acceptance.password)
     return invite, await signing_in.new_user(call.client(Passwords), _applicant(invite, acceptance))
+
+
+def _demand_settable(password: str) -> None:
+    """Only here is it known that a password is being set, and not asked for; else the schema says all this."""
+    if len(password) < PASSWORD_LENGTHS.start:
+        raise Invalid.field("password", f"must be at least {PASSWORD_LENGTHS.start}")
+    if len(password) >= PASSWORD_LENGTHS.stop:
+        raise Invalid.field("password", f"must be at most {PASSWORD_LENGTHS.stop - 1}")
+    refuse_common(password, "password")
 
 
 def _applicant(invite: Invite, acceptance: Acceptance) -> Applicant:

@@ -2,14 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from chassis.db import Tx
 from chassis.limits import Limits, Policy
 from chassis.web import Call
 from identity.clients.passwords import Passwords
 from identity.domain.names import normal_email
-from identity.domain.people import User
+from identity.domain.people import Proof, User
 from identity.domain.tokens import Secret, address_mark
 from identity.flows.hot_copies import show
 from identity.repo import users
@@ -24,9 +23,11 @@ LOGIN_KEPT = Policy("login-email-known-address", 1, MINUTE)
 """Five tries a minute and account, of which one is kept for an address the account has logged in from (spec 2.2).
 Limits per address are the gateway's, because requests that fail validation count for them."""
 
+LOGIN_FAILED = "auth.login_failed"
+
 REGISTER = Policy("register-email", 3, 5 * MINUTE)
 
-Enter = Callable[[Tx, UUID, str], Awaitable[Entered]]
+Enter = Callable[[Tx, Proof, str], Awaitable[Entered]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,11 @@ class Applicant:
     phone: str | None = None
 
 
+def email_mark(call: Call, email: str) -> str:
+    """What stands for an e-mail in the audit log."""
+    return call.client(Secret).fingerprint("email", normal_email(email))
+
+
 def opened_from(call: Call) -> str:
     return address_mark(call.client(Secret), call.client_ip)
 
@@ -49,16 +55,16 @@ async def log_in(call: Call, email: str, password: str, enter: Enter) -> Entered
     account = await counted(call, normal_email(email))
     verdict = await call.client(Passwords).verify(password, account.password_hash if account else None)
     if account is None or not verdict.matches:
-        await note_failure(call, email, account.user if account else None)
+        await _note_failure(call, LOGIN_FAILED, email, account.user if account else None)
         raise Unauthenticated("bad_credentials")
     stronger = await call.client(Passwords).hash(password) if verdict.stale else None
     try:
         async with call.step() as tx:
-            entered = await enter(tx, account.user.id, opened_from(call))
+            entered = await enter(tx, account.proof, opened_from(call))
             if stronger:
-                await users.replace_hash(tx, account.user.id, old=account.password_hash, new=stronger)
+                await users.replace_hash(tx, account, stronger)
     except Unauthenticated:
-        await note_failure(call, email, account.user)
+        await _note_failure(call, LOGIN_FAILED, email, account.user)
         raise
     await show(call, [entered.signed.family.id])
     return entered
@@ -78,9 +84,9 @@ async def counted(call: Call, email: str) -> users.Credentials | None:
     return account
 
 
-async def note_failure(call: Call, email: str, user: User | None) -> None:
+async def _note_failure(call: Call, action: str, email: str, user: User | None) -> None:
     async with call.step() as tx:
-        accounts.note_failed_login(tx, user, call.client(Secret).fingerprint("email", normal_email(email)))
+        accounts.note_failure(tx, action, user, email_mark(call, email))
 
 
 async def admit(call: Call, applicant: Applicant) -> accounts.Account:
@@ -97,13 +103,13 @@ async def admit(call: Call, applicant: Applicant) -> accounts.Account:
     return await proven(call, known, applicant.password)
 
 
-async def proven(call: Call, known: users.Credentials, password: str) -> User:
-    """The account, when it is active and the password is its own. Raises Unauthenticated, and audits that."""
+async def proven(call: Call, known: users.Credentials, password: str, failure: str = LOGIN_FAILED) -> Proof:
+    """That the account is active and the password its own. Raises Unauthenticated, and audits it as `failure`."""
     verdict = await call.client(Passwords).verify(password, known.password_hash)
     if not verdict.matches or not known.user.is_active:
-        await note_failure(call, known.user.email, known.user)
+        await _note_failure(call, failure, known.user.email, known.user)
         raise Unauthenticated("bad_credentials")
-    return known.user
+    return known.proof
 
 
 async def admin_to_be(call: Call, applicant: Applicant) -> users.NewUser:

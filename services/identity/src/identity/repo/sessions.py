@@ -72,6 +72,25 @@ async def live_of_member(db: Reader, scope: StoreScope, user_id: UUID) -> list[U
     return [row["id"] for row in rows]
 
 
+async def locked_of_user(tx: Tx, user_id: UUID) -> list[UUID]:
+    """All live sessions of a user, under their locks."""
+    rows = await tx.fetch(
+        "select id from session_families where user_id = $1 and revoked_at is null order by id for update", user_id
+    )
+    return [row["id"] for row in rows]
+
+
+async def free_of_new_password(tx: Tx, sid: UUID) -> None:
+    """This session may do everything again that its standing allows; hot copies made before are older than this."""
+    await tx.run(
+        """
+        update session_families set must_change_password = false, membership_version = membership_version + 1
+        where id = $1
+        """,
+        sid,
+    )
+
+
 async def open_family(tx: Tx, new: NewFamily) -> None:
     store = new.standing.membership
     await tx.run(

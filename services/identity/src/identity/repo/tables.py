@@ -27,7 +27,10 @@ class Table(SQLModel):
 
 
 class Users(Table, table=True):
-    """`email` is in its normal form (domain.names), so the unique index is the whole rule."""
+    """`email` is in its normal form (domain.names), so the unique index is the whole rule.
+
+    Only a temporary password has a `password_expires_at`.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -42,11 +45,28 @@ class Users(Table, table=True):
     phone: str | None = short_text(longest=64)
     is_active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     must_change_password: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    password_changed_at: datetime | None = instant(now=False)
+    password_expires_at: datetime | None = instant(now=False)
     last_login_at: datetime | None = instant(now=False)
     system_role: SystemRole | None = choice(SystemRole)
     version: int = counter()
     created_at: datetime = instant()
     updated_at: datetime = instant()
+
+
+class PasswordResets(Table, table=True):
+    """The latest one-time token of somebody who has forgotten their password. A used one is deleted."""
+
+    __tablename__ = "password_resets"
+    __table_args__ = (
+        Index("uq_password_resets_token_sha256", "token_sha256", unique=True),
+        ForeignKeyConstraint(["user_id"], ["identity.users.id"]),
+    )
+
+    user_id: UUID = Field(primary_key=True)
+    token_sha256: bytes = Field(sa_type=LargeBinary)
+    expires_at: datetime = instant(now=False)
+    created_at: datetime = instant()
 
 
 class Stores(Table, table=True):
@@ -79,6 +99,7 @@ class Stores(Table, table=True):
     phone: str | None = short_text(longest=64)
     email: str | None = short_text(longest=320)
     kyc_status: Kyc = choice(Kyc)
+    suspended_reason: str | None = long_text()
     kyc_override: Kyc | None = choice((Kyc.VERIFIED,))
     subscription_active: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     subscription_override: str | None = choice(("active",))

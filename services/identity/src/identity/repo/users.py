@@ -1,11 +1,12 @@
 """Users. The password hash leaves only through `credentials`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from chassis.db import Reader, Record, Tx
 from chassis.ids import new_id
-from identity.domain.people import User
+from identity.domain.people import Proof, User
 from kernel.scope import SystemRole
 
 USER_COLUMNS = (
@@ -28,11 +29,20 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An account as a login needs it; `known_client` tells that it has logged in from this address within 30 days."""
+    """An account as a login needs it. `password_hash` is None for a temporary password that has expired.
+
+    `known_client` tells that the account has logged in from this address within 30 days.
+    """
 
     user: User
-    password_hash: str
+    password_hash: str | None
+    password_changed_at: datetime | None
     known_client: bool
+
+    @property
+    def proof(self) -> Proof:
+        """What somebody has who knows the password."""
+        return Proof(self.user.id, self.password_changed_at)
 
 
 def _user(row: Record | None) -> User | None:
@@ -50,7 +60,9 @@ async def by_email(db: Reader, email: str) -> User | None:
 async def credentials(db: Reader, email: str, address: str) -> Credentials | None:
     row = await db.fetchrow(
         f"""
-        select {USER_COLUMNS}, password_hash, exists(
+        select {USER_COLUMNS}, password_changed_at,
+        case when password_expires_at <= clock_now() then null else password_hash end as password_hash,
+        exists(
             select from session_families f
             where f.user_id = users.id and f.opened_from = $2 and f.created_at > clock_now() - interval '30 days'
         ) as known_client
@@ -61,7 +73,9 @@ async def credentials(db: Reader, email: str, address: str) -> Credentials | Non
     )
     if row is None:
         return None
-    return Credentials(User.model_validate(dict(row)), row["password_hash"], row["known_client"])
+    return Credentials(
+        User.model_validate(dict(row)), row["password_hash"], row["password_changed_at"], row["known_client"]
+    )
 
 
 async def add(tx: Tx, new: NewUser) -> User | None:
@@ -84,17 +98,30 @@ async def add(tx: Tx, new: NewUser) -> User | None:
     return _user(row)
 
 
-async def stamp_login(tx: Tx, user_id: UUID) -> User | None:
-    """None when the user was deactivated meanwhile. No version is raised: nothing that others know has changed."""
+async def stamp_login(tx: Tx, proof: Proof) -> User | None:
+    """None when the user was deactivated, or got another password, since the proof.
+
+    No version is raised: nothing that others know has changed. Holds the user's lock from here on.
+    """
     row = await tx.fetchrow(
-        f"update users set last_login_at = clock_now() where id = $1 and is_active returning {USER_COLUMNS}", user_id
+        f"""
+        update users set last_login_at = clock_now()
+        where id = $1 and is_active and password_changed_at is not distinct from $2 returning {USER_COLUMNS}
+        """,
+        proof.user_id,
+        proof.password_changed_at,
     )
     return _user(row)
 
 
-async def replace_hash(tx: Tx, user_id: UUID, *, old: str, new: str) -> None:
-    """A stronger hash of the same password; does nothing when the password was changed meanwhile."""
-    await tx.run("update users set password_hash = $3 where id = $1 and password_hash = $2", user_id, old, new)
+async def replace_hash(tx: Tx, account: Credentials, stronger: str) -> None:
+    """A stronger hash of the same password; does nothing when there is another hash meanwhile."""
+    await tx.run(
+        "update users set password_hash = $3 where id = $1 and password_hash = $2",
+        account.user.id,
+        account.password_hash,
+        stronger,
+    )
 
 
 async def deactivate(tx: Tx, user_id: UUID) -> User | None:

@@ -5,14 +5,14 @@ from uuid import UUID
 
 from chassis.db import Tx
 from contracts.values import Address
-from identity.domain.people import Membership, User
+from identity.domain.people import Membership, Proof, User
 from identity.domain.sessions import Change
-from identity.repo import memberships, sessions, stores, users
+from identity.repo import memberships, passwords, sessions, stores, users
 from identity.usecases.sessions import Signed, end_sessions, open_session
 from kernel.refusal import Conflict, Unauthenticated
 from kernel.scope import Role, StoreType, SystemRole
 
-Account = User | users.NewUser
+Account = Proof | users.NewUser
 """Somebody who has proved who they are, or is to be added."""
 
 
@@ -37,36 +37,42 @@ class Application:
     address: Address
 
 
-async def enter(tx: Tx, user_id: UUID, opened_from: str) -> Entered:
+async def enter(tx: Tx, proof: Proof, opened_from: str) -> Entered:
     """A session for a verified account: its first store by company name, or none for agents and admins without any.
 
-    Raises Unauthenticated for a user who is deactivated, or has neither a store nor a system role.
+    Raises Unauthenticated for a user who is deactivated, has got another password since the proof, or has neither a
+    store nor a system role.
     """
-    user = await users.stamp_login(tx, user_id)
-    belongs_to = await memberships.of_user(tx, user_id)
+    user = await users.stamp_login(tx, proof)
+    belongs_to = await memberships.of_user(tx, proof.user_id)
     if user is None or not (belongs_to or user.system_role):
         raise Unauthenticated("bad_credentials")
     store = belongs_to[0] if belongs_to else None
     if store:
         await stores.stamp_login(tx, store.store_id)
     signed = await open_session(tx, user, store, opened_from)
-    tx.audit("auth.login", "user", user_id, {"sid": signed.family.id, "store_id": store.store_id if store else None})
+    tx.audit("auth.login", "user", user.id, {"sid": signed.family.id, "store_id": store.store_id if store else None})
     return Entered(user, signed, belongs_to)
 
 
-async def enter_as_admin(tx: Tx, user_id: UUID, opened_from: str) -> Entered:
+async def enter_as_admin(tx: Tx, proof: Proof, opened_from: str) -> Entered:
     """A session without a store, for an active admin; anybody else raises Unauthenticated."""
-    user = await users.stamp_login(tx, user_id)
+    user = await users.stamp_login(tx, proof)
     if user is None or user.system_role is not SystemRole.ADMIN:
         raise Unauthenticated("bad_credentials")
     signed = await open_session(tx, user, None, opened_from)
-    tx.audit("auth.admin_login", "user", user_id, {"sid": signed.family.id})
+    tx.audit("auth.admin_login", "user", user.id, {"sid": signed.family.id})
     return Entered(user, signed, [])
 
 
 async def enter_again(tx: Tx, user_id: UUID, store_id: UUID, opened_from: str) -> Signed:
-    """A fresh session for the owner whose registration is answered a second time."""
-    user = await users.stamp_login(tx, user_id)
+    """A fresh session for the member whose registration or acceptance is answered a second time.
+
+    The password is not asked for again: it was verified when they joined the store, and must still be the same.
+    Raises Unauthenticated when it is not.
+    """
+    proof = await passwords.proof_of_joining(tx, user_id, store_id)
+    user = await users.stamp_login(tx, proof) if proof else None
     store = await memberships.find(tx, user_id, store_id)
     if user is None or store is None:
         raise Unauthenticated("bad_credentials")
@@ -78,10 +84,10 @@ async def register(tx: Tx, application: Application, opened_from: str) -> Entere
     """User, store, ownership and session at once, or nothing (spec 12.1).
 
     Raises Conflict.duplicate for a company name that is taken in that state, and for an e-mail that got its account
-    between the check and now.
+    between the check and now; Unauthenticated when a known account got another password meanwhile.
     """
     account = application.account
-    user = await stamped(tx, account) if isinstance(account, User) else await add_user(tx, account)
+    user = await stamped(tx, account) if isinstance(account, Proof) else await add_user(tx, account)
     store = await stores.add(tx, _new_store(application, user))
     await memberships.add(tx, store_id=store.id, user_id=user.id, role=Role.OWNER)
     tx.emit(store.as_event())
@@ -89,9 +95,9 @@ async def register(tx: Tx, application: Application, opened_from: str) -> Entere
     return await come_in(tx, user, store.id, opened_from)
 
 
-async def stamped(tx: Tx, account: User) -> User:
-    """The account as it is now, signing in. Raises Unauthenticated when it was deactivated meanwhile."""
-    user = await users.stamp_login(tx, account.id)
+async def stamped(tx: Tx, account: Proof) -> User:
+    """The account as it is now, signing in. Raises Unauthenticated when it was deactivated, or got another password."""
+    user = await users.stamp_login(tx, account)
     if user is None:
         raise Unauthenticated("bad_credentials")
     return user
@@ -151,6 +157,6 @@ async def deactivate(tx: Tx, change: Change, user: User) -> User:
     return gone
 
 
-def note_failed_login(tx: Tx, user: User | None, email_mark: str) -> None:
+def note_failure(tx: Tx, action: str, user: User | None, email_mark: str) -> None:
     """The e-mail itself is personal, so a keyed fingerprint stands for it."""
-    tx.audit("auth.login_failed", "user", user.id if user else None, {"email_mark": email_mark})
+    tx.audit(action, "user", user.id if user else None, {"email_mark": email_mark})

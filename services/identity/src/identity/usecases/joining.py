@@ -2,7 +2,7 @@
 
 from chassis.db import Tx
 from identity.domain.members import Invite
-from identity.domain.people import User
+from identity.domain.people import Proof, User
 from identity.repo import invites, memberships, stores
 from identity.usecases.accounts import Account, Entered, add_user, come_in, stamped
 from kernel.refusal import Conflict, NotFound
@@ -23,11 +23,10 @@ async def accept(tx: Tx, invite: Invite, account: Account, opened_from: str) -> 
     Nothing of an account that is there already changes. Locks are taken in the order of a log-in: user, store,
     invitation.
     """
-    if isinstance(account, User):
-        account = await stamped(tx, account)
+    known = await stamped(tx, account) if isinstance(account, Proof) else account
     await stores.stamp_login(tx, invite.store_id)
     demand_open(await invites.locked(tx, invite.id))
-    user = account if isinstance(account, User) else await add_user(tx, account)
+    user = known if isinstance(known, User) else await add_user(tx, known)
     await invites.accept(tx, invite.id)
     if not await memberships.join(tx, invite_id=invite.id, user_id=user.id):
         raise Conflict.duplicate("email")

@@ -23,13 +23,14 @@ class Signed:
     refresh_token: str
 
 
-def _fresh_token() -> str:
+def fresh_token() -> str:
+    """A random one, for a session or for one use."""
     return tokens.encoded(secrets.token_bytes(tokens.TOKEN_BYTES))
 
 
 async def open_session(tx: Tx, user: User, store: Membership | None, opened_from: str) -> Signed:
     """A new family for somebody who has proved who they are. The store's lock, if any, is held already."""
-    token = _fresh_token()
+    token = fresh_token()
     family = sessions.NewFamily(
         id=new_id(),
         user_id=user.id,
@@ -109,7 +110,7 @@ async def switch_store(tx: Tx, change: Change, sid: UUID, store_id: UUID, client
     if user is None or not user.is_active or store is None:
         raise Forbidden("role_missing", "no active membership of this store")
     await sessions.note_change(tx, change, [sid])
-    token = _fresh_token()
+    token = fresh_token()
     standing = sessions.Standing(
         membership=store, system_role=user.system_role, must_change_password=user.must_change_password
     )

@@ -15,7 +15,7 @@ depends_on = None
 
 _NAMES = (
     "session_copies_owed", "refresh_tokens", "session_families", "store_invites", "store_memberships",
-    "stores", "users",
+    "stores", "password_resets", "users",
 )  # fmt: skip
 
 _TABLES = (
@@ -29,6 +29,8 @@ _TABLES = (
         phone text,
         is_active boolean default true not null,
         must_change_password boolean default false not null,
+        password_changed_at timestamptz,
+        password_expires_at timestamptz,
         last_login_at timestamptz,
         system_role text,
         version bigint default 1 not null,
@@ -45,6 +47,16 @@ _TABLES = (
     )
     """,
     """
+    create table identity.password_resets (
+        user_id uuid not null,
+        token_sha256 bytea not null,
+        expires_at timestamptz not null,
+        created_at timestamptz default clock_now() not null,
+        constraint pk_password_resets primary key (user_id),
+        constraint fk_password_resets_user_id foreign key (user_id) references identity.users (id)
+    )
+    """,
+    """
     create table identity.stores (
         id uuid not null,
         type text not null,
@@ -55,6 +67,7 @@ _TABLES = (
         phone text,
         email text,
         kyc_status text not null,
+        suspended_reason text,
         kyc_override text,
         subscription_active boolean default false not null,
         subscription_override text,
@@ -216,6 +229,7 @@ _TABLES = (
 )
 
 _INDEXES = (
+    "create unique index uq_password_resets_token_sha256 on identity.password_resets (token_sha256)",
     "create index ix_users_system_role on identity.users (system_role) where system_role is not null",
     """
     create index ix_stores_directory on identity.stores (state, kyc_status, subscription_active) where type = 'vendor'
