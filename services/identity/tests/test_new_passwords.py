@@ -16,7 +16,7 @@ from testkit.servers import TestServers
 from testkit.world import World
 
 from .conftest import CHEAP
-from .people import PASSWORD, Person, a_store, an_admin, directly, hashes
+from .people import PASSWORD, Person, a_store, an_admin, an_invite, directly, hashes
 
 NEW = "another long secret 7"
 COMMON = "Password1"
@@ -163,6 +163,23 @@ async def test_a_repeated_registration_ends_with_the_password_it_was_made_with(w
     world.clock.turn(timedelta(minutes=6))
     assert (await further.registers("A Third Store", **again)).status_code == 200
     assert (await further.registers("A Third Store", **again)).status_code == 200, "it is made with the new one"
+
+
+async def test_an_invitation_is_accepted_again_with_the_password_it_was_accepted_with(world: World) -> None:
+    owner, guest = await a_store(world), await a_store(world)
+    assert (await changes(guest)).status_code == 200
+    _, token = await an_invite(owner, guest.email)
+    late = Person(world, guest.email)
+    for _ in range(2):
+        assert (await late.accepts(token, NEW, key="k1")).status_code == 200
+    assert (await changes(guest, old=NEW, new=PASSWORD)).status_code == 200
+    assert refusal(await late.accepts(token, NEW, key="k1")) == (401, "bad_credentials")
+
+
+async def test_an_invitation_makes_no_account_with_a_common_password(world: World) -> None:
+    _, token = await an_invite(await a_store(world), "newcomer@example.net")
+    answer = await Person(world, "newcomer@example.net").accepts(token, COMMON)
+    assert (answer.status_code, answer.json()["error"]["details"]) == (400, {"password": "is invalid"})
 
 
 # Forgotten
