@@ -1,13 +1,19 @@
 """Contracts only grow: what was there stays, with its type, and nothing becomes required."""
 
 import copy
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from packhouse.generate.additive import compare
+from chassis.manifest import load
+from packhouse.environment import installed_services
+from packhouse.generate import contracts
+from packhouse.generate.additive import BASE_VARIABLE, compare, losses
 
+ROOT = Path(__file__).parents[3]
 POST = "POST /api/v1/cart"
 EVENT: dict[str, Any] = {
     "title": "OrderCreated",
@@ -108,6 +114,26 @@ def test_a_further_route_and_an_optional_field_are_no_loss() -> None:
         _schema(now, "Upsert")["properties"]["note"] = {"type": "string"}
 
     assert _changed(API, grow) == []
+
+
+def test_wire_schemas_only_grow() -> None:
+    """What the manifests make now against what was committed last, as `packhouse generate --check` does."""
+    made = contracts.documents([load(name) for name in installed_services()])
+    assert losses(ROOT, made) == []
+
+
+def test_what_the_committed_contracts_lose_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BASE_VARIABLE, raising=False)
+    made = contracts.documents([load(name) for name in installed_services()])
+    gone, smaller = (
+        contracts.FOLDER / "events" / f"orders.{name}.v1.json" for name in ("order_decided", "order_created")
+    )
+    del made[gone]
+    shrunk = json.loads(made[smaller])
+    del shrunk["properties"]["cart_id"]
+    made[smaller] = json.dumps(shrunk)
+
+    assert {f"{smaller}: cart_id is gone", f"{gone}: is gone"} <= set(losses(ROOT, made))
 
 
 def _post(document: dict[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
+from sqlalchemy import ARRAY, Column
 
+from chassis.db.columns import WORDS
 from chassis.db.migrations import differences
 from chassis.manifest import Service
 from chassis.web import door_table
@@ -39,6 +42,17 @@ insert into outbox (event_id, type, aggregate_type, aggregate_id, aggregate_seq,
 values (gen_random_uuid(), $1, $2, gen_random_uuid(), 1, 1, '{}')
 """
 _NOBODY = Actor.service("conformance")
+
+_CHECKED = """
+select relname, attname from pg_constraint
+  join pg_class on pg_class.oid = conrelid join pg_attribute on attrelid = conrelid and attnum = conkey[1]
+ where contype = 'c' and connamespace = to_regnamespace($1) and cardinality(conkey) = 1
+   and pg_get_constraintdef(pg_constraint.oid) ~ $$'[^']+'::(text|bpchar)$$
+"""
+_OVER_SEVERAL_COLUMNS = """
+select conname from pg_constraint where conrelid = 'probe'::regclass and contype = 'c' and cardinality(conkey) > 1
+"""
+_FOREIGN_WORD = "xyz"
 
 
 class Conformance:
@@ -116,9 +130,21 @@ class Conformance:
             answer = await _knock(admitted(world, row), row)
             assert answer.status_code in {400, 404, 422}, f"{row.method} {row.path}: {answer.text}"
 
-    async def test_migrations_and_tables_agree(self, world: World, servers: TestServers) -> None:
+    async def test_every_schema_builds_from_empty_and_matches_models(self, world: World, servers: TestServers) -> None:
         found = await differences(self.service, world.admin_url, role_prefix=servers.role_prefix)
         assert found == [], "write a migration, or correct the tables"
+
+    async def test_every_enum_value_is_storable(self, world: World) -> None:
+        """Each word that the code knows passes the CHECK of its column in PostgreSQL, and another one does not."""
+        columns = list(_columns_of_words(self.service))
+        connection = await asyncpg.connect(world.admin_url)
+        try:
+            checked = await connection.fetch(_CHECKED, self.service.name)
+            assert {tuple(row) for row in checked} == {(column.table.name, column.name) for column in columns}
+            for column in columns:
+                await _store_every_word(connection, column)
+        finally:
+            await connection.close()
 
     async def test_every_event_is_closed_and_names_its_aggregate(self) -> None:
         for event in (*self.service.emits, *self.service.consumes):
@@ -185,6 +211,27 @@ def admitted(world: World, row: DoorRow) -> Client:
     if row.callers.is_anonymous:
         return world.caller()
     return world.caller(**next(facts for facts in everybody() if may_enter(row.callers, facts)))
+
+
+def _columns_of_words(service: Service) -> Iterator[Column[Any]]:
+    tables = service.metadata.sorted_tables if service.metadata is not None else ()
+    return (column for table in tables for column in table.columns if WORDS in column.info)
+
+
+async def _store_every_word(connection: asyncpg.Connection, column: Column[Any]) -> None:
+    """In a copy of the table that asks for no other column and has no CHECK over several."""
+    await connection.execute(f"create temp table probe (like {column.table.fullname} including constraints)")
+    for each in column.table.columns:
+        await connection.execute(f'alter table probe alter column "{each.name}" drop not null')
+    for (name,) in await connection.fetch(_OVER_SEVERAL_COLUMNS):
+        await connection.execute(f'alter table probe drop constraint "{name}"')
+    insert = f'insert into probe ("{column.name}") values ($1)'
+    many = isinstance(column.type, ARRAY)
+    for word in column.info[WORDS]:
+        await connection.execute(insert, [word] if many else word)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(insert, [_FOREIGN_WORD] if many else _FOREIGN_WORD)
+    await connection.execute("drop table probe")
 
 
 async def _knock(who: Client, row: DoorRow) -> Any:

@@ -4,7 +4,7 @@ A CHECK is written with `{column}` in it, and called `ck_<table>_<column>` when 
 function takes the further options of `sqlmodel.Field`, such as `primary_key`, `index`, `unique` and `default`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -28,6 +28,9 @@ NAMES = {
 NAMES_ITSELF = "packhouse_checks"
 """Marks metadata whose tables get their CHECKs from their columns."""
 
+WORDS = "words"
+"""Where a column's `info` has the words it may hold."""
+
 
 def cents(*, least: int = -CENTS_MAX, **options: Any) -> Any:
     """BIGINT cents, at most 10^12 in either direction (reliability 3.6)."""
@@ -50,13 +53,13 @@ def percent(**options: Any) -> Any:
 
 
 def currency(**options: Any) -> Any:
-    return _checked(CHAR(3), _one_of(CURRENCIES), options, server_default=text("'USD'"))
+    return _checked(CHAR(3), _one_of(CURRENCIES), options, info={WORDS: CURRENCIES}, server_default=text("'USD'"))
 
 
 def choice(values: type[Enum] | Iterable[str], **options: Any) -> Any:
     """Text that is one of the enum's values, or of the given words."""
     words = [str(value.value) for value in values] if isinstance(values, type) else list(values)
-    return _checked(Text, _one_of(words), options)
+    return _checked(Text, _one_of(words), options, info={WORDS: words})
 
 
 def short_text(*, longest: int = 255, **options: Any) -> Any:
@@ -84,8 +87,10 @@ def _one_of(words: Iterable[str]) -> str:
     return f"{{column}} in ({quoted})"
 
 
-def _checked(kind: Any, check: str, options: dict[str, Any], **kwargs: Any) -> Any:
-    return Field(sa_type=kind, sa_column_kwargs={"info": {"check": check}, **kwargs}, **options)
+def _checked(
+    kind: Any, check: str, options: dict[str, Any], *, info: Mapping[str, Any] | None = None, **kwargs: Any
+) -> Any:
+    return Field(sa_type=kind, sa_column_kwargs={"info": {"check": check, **(info or {})}, **kwargs}, **options)
 
 
 @event.listens_for(Table, "after_parent_attach")

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
 
-from chassis.db.columns import NAMES, NAMES_ITSELF
+from chassis.db.columns import NAMES, NAMES_ITSELF, WORDS
 
 ARCHIVE = "outbox_archive"
 READ, READ_INSERT = "select", "select, insert"
@@ -83,6 +83,13 @@ def _moment(name: str = "created_at") -> Column[Any]:
 
 def _later(name: str, *, required: bool = False) -> Column[Any]:
     return Column(name, DateTime(timezone=True), nullable=not required)
+
+
+def _word(name: str, *words: str) -> Column[Any]:
+    """Text that is one of these."""
+    quoted = ", ".join(f"'{word}'" for word in words)
+    check = CheckConstraint(f"{name} in ({quoted})", name=name)
+    return Column(name, Text, check, nullable=False, info={WORDS: words})
 
 
 def _event_columns() -> tuple[Column[Any], ...]:
@@ -208,7 +215,7 @@ def _idempotency(metadata: MetaData) -> None:
         Column("path", Text, nullable=False),
         Column("key", Text, nullable=False),
         Column("body_hmac", LargeBinary, nullable=False),
-        Column("state", Text, CheckConstraint("state in ('in_progress', 'done')", name="state"), nullable=False),
+        _word("state", "in_progress", "done"),
         Column("claim_token", Uuid, nullable=False),
         _later("lease_expires_at", required=True),
         Column("status_code", Integer),
@@ -242,7 +249,7 @@ def _audit(metadata: MetaData) -> None:
         Column("target_type", Text, nullable=False),
         Column("target_id", Uuid),
         Column("payload", JSONB, nullable=False),
-        Column("outcome", Text, CheckConstraint("outcome in ('done', 'denied')", name="outcome"), nullable=False),
+        _word("outcome", "done", "denied"),
         Column("request_id", Text),
         _moment(),
         Index("ix_audit_logs_actor", "actor_user_id", "created_at"),

@@ -26,7 +26,7 @@ from sqlmodel import Field, SQLModel
 from catalog.domain.goods import Category, Classification, Feeling, Flavor, Unit, Usage
 from catalog.domain.stock import MovementKind, ReservationReason, ReservationState
 from chassis.db import service_metadata
-from chassis.db.columns import cents, choice, counter, instant, long_text, percent, quantity, short_text
+from chassis.db.columns import WORDS, cents, choice, counter, instant, long_text, percent, quantity, short_text
 from kernel.scope import Kyc, StoreType
 
 METADATA = service_metadata("catalog")
@@ -44,7 +44,8 @@ def words(values: Iterable[StrEnum]) -> Any:
     """text[] whose elements are values of the enum, at least one."""
     listed = ", ".join(f"'{value}'" for value in values)
     check = f"cardinality({{column}}) > 0 and {{column}} <@ array[{listed}]::text[]"
-    return Field(sa_type=ARRAY(Text), sa_column_kwargs={"info": {"check": check}, "nullable": False})
+    info = {"check": check, WORDS: list(values)}
+    return Field(sa_type=ARRAY(Text), sa_column_kwargs={"info": info, "nullable": False})
 
 
 def flag(*, default: bool) -> Any:
