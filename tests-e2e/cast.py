@@ -7,6 +7,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 from markets import Market, open_market
+from operations import Operation
 from passes import Caller
 
 from kernel.scope import Role
@@ -24,6 +25,12 @@ class Cast:
     members: dict[tuple[str, Role], Caller]
     agent: Caller
     admin: Caller
+
+    def who_may(self, operation: Operation) -> Caller:
+        """Somebody whom the operation lets in: a vendor's owner may also buy."""
+        if operation.who in {"anyone", "open"}:
+            return Caller.nobody()
+        return self.admin if operation.who == "admin" else self.members["vendor", Role.OWNER]
 
     @property
     def everybody(self) -> list[Caller]:

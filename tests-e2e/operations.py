@@ -1,5 +1,6 @@
 """Every operation of the house, taken from the manifests: a route that is added is swept without being listed."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -59,10 +60,14 @@ class Operation:
 
     def at(self, value: str) -> str:
         """The path with this value in the place of every id."""
+        return self.with_ids(defaultdict(lambda: value))
+
+    def with_ids(self, ids: Mapping[str, str]) -> str:
+        """The path with these ids in their places."""
         path = self.path
         for parameter in self.reference.get("parameters", ()):
             if parameter["in"] == "path":
-                path = path.replace(f"{{{parameter['name']}}}", value)
+                path = path.replace(f"{{{parameter['name']}}}", ids[parameter["name"]])
         return path
 
     @cached_property
@@ -74,6 +79,25 @@ class Operation:
     def takes_body(self) -> bool:
         return "requestBody" in self.reference
 
+    @property
+    def takes_key(self) -> bool:
+        """Whether an idempotency key counts here."""
+        return self._key is not None
+
+    @property
+    def needs_key(self) -> bool:
+        return self._key is not None and bool(self._key["required"])
+
+    @property
+    def _key(self) -> Mapping[str, Any] | None:
+        parameters = self.reference.get("parameters", ())
+        return next((one for one in parameters if one["in"] == "header" and one["name"] == "Idempotency-Key"), None)
+
+    @cached_property
+    def objects(self) -> Mapping[Steps, frozenset[str]]:
+        """The names that each object of the body may have, by the steps that lead to it; the body itself is at ()."""
+        return dict(self._objects(self._body_schema, ())) if self.takes_body else {}
+
     def _ids(self) -> Iterator[IdParameter]:
         for parameter in self.reference.get("parameters", ()):
             found = list(self._uuids(parameter["schema"], (parameter["name"],)))
@@ -81,20 +105,42 @@ class Operation:
                 found = [(parameter["name"],)]
             yield from (IdParameter(parameter["in"], steps) for steps in found)
         if self.takes_body:
-            schema = self.reference["requestBody"]["content"]["application/json"]["schema"]
-            yield from (IdParameter("body", steps) for steps in self._uuids(schema, ()))
+            yield from (IdParameter("body", steps) for steps in self._uuids(self._body_schema, ()))
+
+    @property
+    def _body_schema(self) -> Mapping[str, Any]:
+        schema: Mapping[str, Any] = self.reference["requestBody"]["content"]["application/json"]["schema"]
+        return schema
+
+    def _objects(self, schema: Mapping[str, Any], steps: Steps) -> Iterator[tuple[Steps, frozenset[str]]]:
+        schema = self._resolved(schema)
+        if "properties" in schema:
+            yield steps, frozenset(schema["properties"])
+        for variant in _variants(schema):
+            yield from self._objects(variant, steps)
+        if "items" in schema:
+            yield from self._objects(schema["items"], (*steps, 0))
+        for name, inner in schema.get("properties", {}).items():
+            yield from self._objects(inner, (*steps, name))
 
     def _uuids(self, schema: Mapping[str, Any], steps: Steps) -> Iterator[Steps]:
-        if "$ref" in schema:
-            schema = self.schemas[schema["$ref"].rsplit("/", 1)[1]]
+        schema = self._resolved(schema)
         if schema.get("format") == "uuid":
             yield steps
-        for variant in (*schema.get("anyOf", ()), *schema.get("allOf", ()), *schema.get("oneOf", ())):
+        for variant in _variants(schema):
             yield from self._uuids(variant, steps)
         if "items" in schema:
             yield from self._uuids(schema["items"], (*steps, 0))
         for name, inner in schema.get("properties", {}).items():
             yield from self._uuids(inner, (*steps, name))
+
+    def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        known: Mapping[str, Any] = self.schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
+        return known
+
+
+def _variants(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from (*schema.get("anyOf", ()), *schema.get("allOf", ()), *schema.get("oneOf", ()))
 
 
 @cache

@@ -14,7 +14,7 @@ from cast import Cast, assemble
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from operations import Operation, all_operations, service_reference
-from passes import Caller, Passes
+from passes import Passes
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -25,7 +25,6 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway.api.own_reference import OWN_REFERENCE
-from kernel.scope import Role
 from packhouse.environment import EDGE, installed_services
 from packhouse.stack import Stack
 
@@ -49,18 +48,12 @@ class Fuzzing:
     session: requests.Session = field(default_factory=requests.Session)
     answers: Counter[str] = field(default_factory=Counter)
 
-    def caller(self, operation: Operation) -> Caller:
-        """Somebody whom the operation lets in: a vendor's owner may also buy."""
-        if operation.who in {"anyone", "open"}:
-            return Caller.nobody()
-        return self.cast.admin if operation.who == "admin" else self.cast.members["vendor", Role.OWNER]
-
     def headers(self, operation: Operation, path: str) -> dict[str, str]:
         """What the gateway sends along to a service, or a service to another; at the gateway the bearer."""
         if operation.is_internal:
             issuer = min(operation.listed & set(installed_services()))
             return self.passes.service_token(issuer, operation.service)
-        caller = self.caller(operation)
+        caller = self.cast.who_may(operation)
         if operation.service == EDGE:
             return caller.bearer
         bearer = caller.bearer if operation.who == "bearer" else {}
