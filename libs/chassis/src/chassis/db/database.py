@@ -15,7 +15,7 @@ from chassis.db.errors import AWAY, DATABASE, CommitUnknown, mapped, refusal_of
 from chassis.db.transaction import Reader, Tx
 from chassis.failpoints import FailpointError, failpoint
 from chassis.jsontext import encode_json
-from chassis.telemetry import gauge, get_logger
+from chassis.telemetry import gauge, get_logger, span
 from kernel.refusal import Unavailable
 from kernel.scope import Actor
 
@@ -143,8 +143,9 @@ class Database:
         except AWAY as error:
             raise Unavailable(DATABASE) from error
         try:
-            await self._tell_clock(connection)
-            yield connection
+            with span("postgresql"):
+                await self._tell_clock(connection)
+                yield connection
         finally:
             await self._release(connection)
 

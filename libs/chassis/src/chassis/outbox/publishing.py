@@ -10,7 +10,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishErr
 
 from chassis.bus import EXCHANGE, Envelope, connect
 from chassis.failpoints import FailpointError, failpoint
-from chassis.telemetry import counter
+from chassis.telemetry import counter, publishing
 from contracts.event_map import consumers_of
 
 PUBLISH_SECONDS_MAX = 15.0
@@ -44,8 +44,9 @@ class Publisher:
         """Returns when the broker has the message safely. Raises `NotPublished` or `BrokerLost`."""
         try:
             await failpoint("relay.before_publish")
-            async with asyncio.timeout(PUBLISH_SECONDS_MAX):
-                await self._exchange.publish(envelope.to_message(), envelope.routing_key, mandatory=True)
+            with publishing(envelope.traceparent, f"publish {envelope.topic}", event_id=str(envelope.event_id)):
+                async with asyncio.timeout(PUBLISH_SECONDS_MAX):
+                    await self._exchange.publish(envelope.to_message(), envelope.routing_key, mandatory=True)
         except PublishError as error:
             self._judge_return(envelope, error)
         except (DeliveryError, TimeoutError, FailpointError) as error:

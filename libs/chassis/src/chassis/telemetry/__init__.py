@@ -4,7 +4,7 @@ from chassis.telemetry.costs import costed, count_statement
 from chassis.telemetry.logs import bound, get_logger
 from chassis.telemetry.metrics import counter, gauge, histogram
 from chassis.telemetry.setup import configure, shut_down
-from chassis.telemetry.traces import continue_trace, current_traceparent, span
+from chassis.telemetry.traces import continue_trace, current_traceparent, publishing, span
 
 __all__ = [
     "bound",
@@ -17,6 +17,7 @@ __all__ = [
     "gauge",
     "get_logger",
     "histogram",
+    "publishing",
     "shut_down",
     "span",
 ]

@@ -24,7 +24,7 @@ def configure(settings: ServiceSettings, service: Service) -> None:
         }
     )
     if not settings.otlp_endpoint:
-        use_provider(TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False))
+        use_provider(TracerProvider(sampler=ALWAYS_OFF, resource=resource, shutdown_on_exit=False), exports=False)
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 

@@ -29,11 +29,13 @@ class _Current:
 
     provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
     tracer: Tracer = provider.get_tracer("packhouse")
+    exports = False
 
 
-def use_provider(provider: TracerProvider) -> None:
-    """From now on spans are made by this provider."""
+def use_provider(provider: TracerProvider, *, exports: bool = True) -> None:
+    """From now on spans are made by this provider; one that exports nothing is spared those inside a request."""
     _Current.provider = provider
+    _Current.exports = exports
     _Current.tracer = provider.get_tracer("packhouse")
 
 
@@ -80,8 +82,22 @@ def _spelled(trace_id: int, span_id: int) -> tuple[str, str]:
 @contextmanager
 def span(name: str, **attributes: AttributeValue | None) -> Iterator[Span]:
     """A child of the current span around a piece of work; an exception marks it failed and goes on."""
+    current = trace.get_current_span()
+    if current.get_span_context().is_valid and not _Current.exports:
+        yield current
+        return
     with _span(name, None, SpanKind.INTERNAL, attributes) as opened:
         yield opened
+
+
+@contextmanager
+def publishing(traceparent: str | None, name: str, **attributes: AttributeValue | None) -> Iterator[None]:
+    """A span from the moment a message leaves until the broker has confirmed it, in the trace it was written under."""
+    if not _Current.exports:
+        yield
+        return
+    with _span(name, parent_of(traceparent), SpanKind.PRODUCER, attributes):
+        yield
 
 
 @contextmanager
