@@ -8,6 +8,7 @@ CALLED_BY_FRAMEWORKS = [
     "pytest_*",
     "downgrade",  # alembic
     "capture_signals",  # uvicorn
+    "handle_DATA",  # aiosmtpd
     "key_for",  # limits
     "_current_window_key",  # limits
 ]

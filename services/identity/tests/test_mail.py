@@ -40,7 +40,7 @@ async def test_a_letter_arrives_as_it_was_written(office: PostOffice) -> None:
     message = taken.message
     assert (taken.sender, taken.recipients) == ("no-reply@packhouse.example", [LETTER.to])
     assert (message["From"], message["To"], message["Subject"]) == (SENDER, LETTER.to, LETTER.subject)
-    assert message.get_content() == LETTER.text
+    assert message.get_content().splitlines() == LETTER.text.splitlines()
 
 
 async def test_no_text_becomes_a_header(office: PostOffice) -> None:
