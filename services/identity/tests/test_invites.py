@@ -202,6 +202,7 @@ async def test_a_member_is_not_invited_again_and_a_former_one_may_be(world: Worl
     assert (back.claims.user_id, back.claims.role) == (kim.claims.user_id, "viewer")
 
 
+@pytest.mark.plant("an invitation judged before its lock only")
 @pytest.mark.parametrize("has_account", [False, True])
 async def test_of_several_who_accept_one_invitation_at_once_one_comes_in(world: World, has_account: bool) -> None:
     owner = await a_store(world)

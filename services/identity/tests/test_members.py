@@ -43,6 +43,7 @@ async def test_invited_or_removed_member_has_no_rights(world: World) -> None:
     assert kim.email not in await _roles(owner)
 
 
+@pytest.mark.plant("removal without ending sessions")
 async def test_removed_member_is_out_at_once(world: World) -> None:
     owner, kim = await a_store(world), await a_store(world)
     await a_colleague(owner, "manager", kim.email)
@@ -100,6 +101,7 @@ async def test_a_power_that_was_taken_away_is_not_used_within_the_second(world: 
         assert _refusal(answer) == (403, "role_missing")
 
 
+@pytest.mark.plant("a manager may grant every role")
 async def test_manager_cannot_grant_owner(world: World) -> None:
     owner = await a_store(world)
     manager, staff = [await a_colleague(owner, role) for role in ("manager", "staff")]
