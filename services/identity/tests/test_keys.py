@@ -24,7 +24,7 @@ async def test_keys_go_from_next_to_current_to_previous_to_gone(world: World) ->
     assert await published(world) == {old, new}
     await sam.refreshes()
     assert kid_of(str(sam.token)) == old, "nobody may know the new key yet"
-    world.clock.turn(timedelta(minutes=10))
+    world.clock.turn(timedelta(minutes=11))
     await sam.refreshes()
     assert kid_of(str(sam.token)) == new
     assert await published(world) == {old, new}
