@@ -111,6 +111,10 @@ union all select 'held stock' from catalog.reservations where state = 'held'
 """
 
 
+PLACED = "update identity.stores set geocode_status = 'none' where geocode_status = 'pending'"
+"""After this no store changes by itself: the job that looks for addresses finds none."""
+
+
 async def at_rest(database: asyncpg.Connection) -> bool:
     """No checkout is open, no event is under way, and no stock is held without an order."""
     return not await database.fetch(UNFINISHED)

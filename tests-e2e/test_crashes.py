@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import pytest
 from faults import arm
-from markets import Market, a_key, at_rest
+from markets import PLACED, Market, a_key, at_rest
 
 from packhouse.actors import OKLAHOMA_CITY, PASSWORD, Reply, product
 from packhouse.eventually import eventually
@@ -30,7 +30,6 @@ union select event_id, aggregate_id, aggregate_seq from {0}.outbox_archive
 
 
 LAPSE = "update {0}.idempotency_records set lease_expires_at = now() where state = 'in_progress'"
-PLACED = "update identity.stores set geocode_status = 'none' where geocode_status = 'pending'"
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 import pytest
 from bodies import valid_bodies
 from cast import Cast, assemble
+from markets import PLACED
 from operations import Operation, Steps, all_operations
 from passes import Caller
 
@@ -82,7 +84,7 @@ def test_every_object_of_every_body_is_tried() -> None:
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda operation: operation.name)
 async def test_a_privileged_field_is_refused_by_name(
-    cast: Cast, product_id: str, http: httpx.AsyncClient, operation: Operation
+    cast: Cast, product_id: str, http: httpx.AsyncClient, database: asyncpg.Connection, operation: Operation
 ) -> None:
     """400 VALIDATION_ERROR that names the field, for somebody who may use the operation; and nothing has changed."""
     caller, door = cast.who_may(operation), asyncio.Semaphore(AT_ONCE)
@@ -99,6 +101,7 @@ async def test_a_privileged_field_is_refused_by_name(
         is_named = error.get("code") == "VALIDATION_ERROR" and field in error.get("details", {})
         return None if answer.status_code == 400 and is_named else f"{field}: {answer.status_code} {answer.text[:200]}"
 
+    await database.execute(PLACED)
     before = await seen(http, cast)
     foreign = [(steps, name) for steps, own in operation.objects.items() for name in PRIVILEGED if name not in own]
     found = await asyncio.gather(*(taken(steps, name) for steps, name in foreign))

@@ -3,7 +3,7 @@
 import asyncio
 
 import asyncpg
-from markets import Market, at_rest
+from markets import PLACED, Market, at_rest
 
 from packhouse.eventually import eventually
 from packhouse.stack import Stack
@@ -22,8 +22,6 @@ truncate catalog.stores;
 truncate orders.stores;
 update catalog.products set visible_in = null;
 """
-PLACED = "update identity.stores set geocode_status = 'none' where geocode_status = 'pending'"
-"""No store changes by itself meanwhile."""
 
 
 async def projections(database: asyncpg.Connection) -> dict[str, list[asyncpg.Record]]:
