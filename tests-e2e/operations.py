@@ -1,7 +1,7 @@
 """Every operation of the house, taken from the manifests: a route that is added is swept without being listed."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
@@ -17,9 +17,12 @@ METHODS = ("get", "post", "put", "patch", "delete")
 Steps = tuple[str | int, ...]
 
 
+Wanted = Callable[[Mapping[str, Any]], bool]
+
+
 @dataclass(frozen=True)
 class IdParameter:
-    """One place of a request that takes an id or a cursor; `steps` lead to it within a query or a body."""
+    """One place of a request that takes an id, a cursor or a text; `steps` lead to it within a query or a body."""
 
     place: str
     steps: Steps
@@ -75,6 +78,11 @@ class Operation:
         """Every path, query and body place whose schema is a uuid, and every cursor."""
         return tuple(self._ids())
 
+    @cached_property
+    def texts(self) -> tuple[IdParameter, ...]:
+        """Every path, query and body place that takes a string: ids, enums, sorts and filters among them."""
+        return tuple(dict.fromkeys(self._places(lambda schema: schema.get("type") == "string")))
+
     @property
     def takes_body(self) -> bool:
         return "requestBody" in self.reference
@@ -99,13 +107,16 @@ class Operation:
         return dict(self._objects(self._body_schema, ())) if self.takes_body else {}
 
     def _ids(self) -> Iterator[IdParameter]:
+        cursors = (one for one in self.reference.get("parameters", ()) if one["name"] == "cursor")
+        yield from (IdParameter(one["in"], (one["name"],)) for one in cursors)
+        yield from self._places(lambda schema: schema.get("format") == "uuid")
+
+    def _places(self, wanted: Wanted) -> Iterator[IdParameter]:
         for parameter in self.reference.get("parameters", ()):
-            found = list(self._uuids(parameter["schema"], (parameter["name"],)))
-            if parameter["name"] == "cursor":
-                found = [(parameter["name"],)]
+            found = self._steps(wanted, parameter["schema"], (parameter["name"],))
             yield from (IdParameter(parameter["in"], steps) for steps in found)
         if self.takes_body:
-            yield from (IdParameter("body", steps) for steps in self._uuids(self._body_schema, ()))
+            yield from (IdParameter("body", steps) for steps in self._steps(wanted, self._body_schema, ()))
 
     @property
     def _body_schema(self) -> Mapping[str, Any]:
@@ -123,16 +134,16 @@ class Operation:
         for name, inner in schema.get("properties", {}).items():
             yield from self._objects(inner, (*steps, name))
 
-    def _uuids(self, schema: Mapping[str, Any], steps: Steps) -> Iterator[Steps]:
+    def _steps(self, wanted: Wanted, schema: Mapping[str, Any], steps: Steps) -> Iterator[Steps]:
         schema = self._resolved(schema)
-        if schema.get("format") == "uuid":
+        if wanted(schema):
             yield steps
         for variant in _variants(schema):
-            yield from self._uuids(variant, steps)
+            yield from self._steps(wanted, variant, steps)
         if "items" in schema:
-            yield from self._uuids(schema["items"], (*steps, 0))
+            yield from self._steps(wanted, schema["items"], (*steps, 0))
         for name, inner in schema.get("properties", {}).items():
-            yield from self._uuids(inner, (*steps, name))
+            yield from self._steps(wanted, inner, (*steps, name))
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         known: Mapping[str, Any] = self.schemas[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema

@@ -9,6 +9,8 @@ CALLED_BY_FRAMEWORKS = [
     "downgrade",  # alembic
     "capture_signals",  # uvicorn
     "handle_DATA",  # aiosmtpd
+    "data_received",  # asyncio
+    "on_response_complete",  # uvicorn
     "key_for",  # limits
     "_current_window_key",  # limits
 ]

@@ -5,11 +5,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
 sys.path.append(str(Path(__file__).parent))
 
-from gateway_house import House, opened
+from gateway_house import House, forget_limits, opened
 
 
 @pytest.fixture
@@ -28,9 +27,6 @@ async def shared_house(tmp_path_factory: pytest.TempPathFactory, redis_url: str)
 
 @pytest.fixture
 async def limited_house(tmp_path: Path, redis_url: str) -> AsyncIterator[House]:
-    redis = Redis.from_url(redis_url, protocol=2)
-    for key in await redis.keys("pf:rl:*"):
-        await redis.delete(key)
-    await redis.aclose()
+    await forget_limits(redis_url)
     async with opened(tmp_path, redis_url, rate_limits=True, rate_user_per_minute=50, rate_ip_per_minute=80) as made:
         yield made

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from chassis.auth import (
 from chassis.clock import SystemClock
 from chassis.floor import Floor, open_floor
 from chassis.ids import new_id
+from chassis.process import configuration
 from chassis.web import create_app
 from contracts.identity import SESSION_KEY, SessionState
 from gateway.manifest import SERVICE
@@ -40,6 +42,9 @@ from gateway.settings import Settings
 from kernel.refusal import Unauthenticated
 from kernel.scope import Kyc, Role, StoreType, SystemRole
 from testkit.proxy import ChaosProxy
+
+FLOOD_BYTES = 64 * 1024 * 1024
+"""More than the machine's own buffers take."""
 
 LEFT = web.AppKey("left", list[str])
 
@@ -94,6 +99,11 @@ class Upstream:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    async def reached(self, count: int) -> None:
+        """Return when so many requests have arrived."""
+        while len(self.seen) < count:  # noqa: ASYNC110  a test watches a list here
+            await asyncio.sleep(0.01)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/health/ready":
@@ -152,6 +162,14 @@ async def large(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def flood(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for _ in range(FLOOD_BYTES // 65_536):
+        await response.write(b"x" * 65_536)
+    return response
+
+
 async def events(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
@@ -201,6 +219,7 @@ DEEDS = {
     "redirect": redirect,
     "packed": packed,
     "large": large,
+    "flood": flood,
     "events": events,
     "endless-events": endless_events,
     "die-first": die_first,
@@ -317,10 +336,8 @@ def settings_of(directory: Path, redis_url: str, **urls: Any) -> Settings:
 async def served(settings: Settings) -> AsyncIterator[tuple[str, Floor]]:
     """The gateway as its own process would run it, on a free port of this one."""
     async with open_floor(SERVICE, settings) as floor:
-        config = uvicorn.Config(
-            create_app(floor), port=0, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, timeout_graceful_shutdown=1,
-        )  # fmt: skip
+        config = configuration(create_app(floor), floor, host="127.0.0.1", port=0)
+        config.timeout_graceful_shutdown = 1
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         task = asyncio.create_task(server.serve())
@@ -356,13 +373,48 @@ async def opened(directory: Path, redis_url: str, **changes: Any) -> AsyncIterat
         yield House(client, catalog, identity, redis, road, floor)
 
 
+async def forget_limits(redis_url: str) -> None:
+    """As if nobody had used any limit yet."""
+    redis = Redis.from_url(redis_url, protocol=2)
+    for key in await redis.keys("pf:rl:*"):
+        await redis.delete(key)
+    await redis.aclose()
+
+
 async def raw_request(house: House, line: str, headers: dict[str, str]) -> bytes:
     """The first bytes of the answer to a request written by hand."""
+    lines = [line, "Host: x", "Connection: close", *(f"{name}: {value}" for name, value in headers.items())]
+    async with wire(house) as (reader, writer):
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        await writer.drain()
+        return await reader.read(4096)
+
+
+@asynccontextmanager
+async def wire(house: House) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the gateway for whoever writes requests byte by byte."""
     url = house.client.base_url
     reader, writer = await asyncio.open_connection(url.host, url.port)
-    lines = [line, f"Host: {url.host}", "Connection: close", *(f"{name}: {value}" for name, value in headers.items())]
-    writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-    await writer.drain()
-    answer = await reader.read(4096)
-    writer.close()
-    return answer
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def until_closed(reader: asyncio.StreamReader) -> bytes:
+    """Everything that comes before the other side closes, in whatever way it does."""
+    came = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := await reader.read(65_536):
+            came += piece
+    return came
+
+
+async def seconds_of(house: House, state: SessionState, requests: int, path: str = "/api/v1/products") -> list[float]:
+    """How long each of these requests took, one after another, the shortest first."""
+    taken = []
+    for _ in range(requests):
+        began = time.perf_counter()
+        assert (await house.get(path, state)).status_code == 200
+        taken.append(time.perf_counter() - began)
+    return sorted(taken)

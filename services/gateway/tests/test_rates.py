@@ -1,15 +1,21 @@
 """The table of limits (spec 16.2), with figures of 50 a user and 80 an address where settings allow it."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import http_sf
+import httpx
 import pytest
-from gateway_house import House
+from gateway_house import House, forget_limits, opened, served
 
+from chassis.ids import new_id
 from gateway.domain.addresses import rate_subject
+from kernel.scope import SystemRole
 
 PRODUCTS = "/api/v1/products"
+ONE_USER = new_id()
 
 
 async def statuses(house: House, path: str, tries: int, method: str = "POST", **options: Any) -> list[int]:
@@ -34,28 +40,35 @@ async def test_register_is_limited_to_20_in_five_minutes_and_address(limited_hou
 
 
 @pytest.mark.parametrize(
-    ("path", "policy", "amount"),
+    ("method", "path", "policy", "amount"),
     [
-        ("/api/v1/checkout", "checkout-store", 10),
-        ("/api/v1/vendor/orders/0192/decision", "decisions-store", 60),
-        ("/api/v1/vendor/orders/0192/line-items/decision", "decisions-store", 60),
-        ("/api/v1/vendor/orders/0192/fulfill", "decisions-store", 60),
+        ("POST", "/api/v1/checkout", "checkout-store", 10),
+        ("POST", "/api/v1/vendor/orders/0192/decision", "decisions-store", 60),
+        ("POST", "/api/v1/vendor/orders/0192/line-items/decision", "decisions-store", 60),
+        ("POST", "/api/v1/vendor/orders/0192/fulfill", "decisions-store", 60),
+        ("POST", "/api/v1/media/presign", "presign-store", 60),
+        ("POST", "/api/v1/ads/impression", "ads-store", 120),
+        ("GET", "/api/v1/ads/click", "ads-store", 120),
+        ("POST", "/api/v1/agent/orders/0192/cash-collected", "cash-agent", 30),
     ],
 )
-async def test_stores_have_limits_of_their_own(limited_house: House, path: str, policy: str, amount: int) -> None:
-    """Orders is no part of this installation, so what is admitted is a 404."""
-    state, colleague = await limited_house.session(), await limited_house.session()
-    same_store = state.model_copy(update={"store_id": colleague.store_id})
-    limited_house.identity.sessions[state.sid] = same_store
-    headers = [limited_house.signed(who) for who in (same_store, colleague)]
+async def test_rate_limit_table(limited_house: House, method: str, path: str, policy: str, amount: int) -> None:
+    """A store's or an agent's own limits; the services are no part of this installation, so what is admitted is 404."""
+    is_agent = policy == "cash-agent"
+    house, scope = limited_house, {"system_role": SystemRole.AGENT} if is_agent else {}
+    state, colleague, other = [await house.session(**scope) for _ in range(3)]
+    shared = {"user_id": state.user_id} if is_agent else {"store_id": state.store_id}
+    same = colleague.model_copy(update=shared)
+    house.identity.sessions[same.sid] = same
+    headers = [house.signed(who) for who in (state, same)]
     answers = await asyncio.gather(
-        *(limited_house.client.post(path, headers=headers[turn % 2]) for turn in range(amount + 5))
+        *(house.client.request(method, path, headers=headers[turn % 2]) for turn in range(amount + 5))
     )
     assert [answer.status_code for answer in answers].count(404) == amount
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert refused.headers["ratelimit-policy"] == f'"{policy}";q={amount};w=60'
-    other = await limited_house.session()
-    assert (await limited_house.client.post(path, headers=limited_house.signed(other))).status_code == 404
+    assert int(refused.headers["retry-after"]) >= 1
+    assert (await house.client.request(method, path, headers=house.signed(other))).status_code == 404
 
 
 async def test_everything_else_is_limited_per_user_and_per_address(limited_house: House) -> None:
@@ -88,6 +101,65 @@ async def test_redis_outage_is_never_unlimited(limited_house: House) -> None:
     assert 49 <= answers.count(200) <= 51
     assert set(answers) == {200, 429}
     assert (await statuses(limited_house, "/api/v1/auth/login", 25)).count(200) == 20
+
+
+LOGIN = "/api/v1/auth/login"
+OFF = 100_000
+BURSTS: dict[str, tuple[int, dict[str, int]]] = {
+    "user": (200, {"rate_user_per_minute": 200, "rate_ip_per_minute": OFF}),
+    "ip": (200, {"rate_user_per_minute": OFF, "rate_ip_per_minute": 200}),
+    "login": (20, {}),
+}
+"""What each burst may have admitted, and the settings under which it is the only limit that counts."""
+
+
+@pytest.mark.parametrize("policy", BURSTS)
+async def test_a_burst_through_two_gateways_admits_at_most_five_per_cent_too_many(
+    tmp_path: Path, redis_url: str, policy: str
+) -> None:
+    """Both count in the same Redis (F-I10)."""
+    limit, figures = BURSTS[policy]
+    await forget_limits(redis_url)
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(opened(tmp_path, redis_url, rate_limits=True, **figures))
+        url, _ = await stack.enter_async_context(served(house.floor.settings))
+        second = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
+        answers = await burst(house, policy, [house.client, second], 300)
+    assert_within(answers, limit)
+
+
+@pytest.mark.parametrize("policy", BURSTS)
+async def test_a_burst_in_which_redis_is_lost_admits_no_more_either(
+    tmp_path: Path, redis_url: str, policy: str
+) -> None:
+    """One gateway, which goes on counting by itself (F-I10)."""
+    limit, figures = BURSTS[policy]
+    await forget_limits(redis_url)
+    async with opened(tmp_path, redis_url, rate_limits=True, **figures) as house:
+        answers = await burst(house, policy, [house.client], limit // 2)
+        house.redis_road.faults.refuse = True
+        house.redis_road.reset()
+        answers += await burst(house, policy, [house.client], 300)
+    assert_within(answers, limit)
+
+
+async def burst(house: House, policy: str, clients: list[httpx.AsyncClient], count: int) -> list[httpx.Response]:
+    """So many requests at once: of one user with ten sessions, of ten users at one address, or of nobody."""
+    if policy == "login":
+        return await asyncio.gather(*(clients[turn % len(clients)].post(LOGIN) for turn in range(count)))
+    users = [{"user_id": ONE_USER} if policy == "user" else {} for _ in range(10)]
+    headers = [house.signed(await house.session(**user)) for user in users]
+    return await asyncio.gather(
+        *(clients[turn % len(clients)].get(PRODUCTS, headers=headers[turn % 10]) for turn in range(count))
+    )
+
+
+def assert_within(answers: list[httpx.Response], limit: int) -> None:
+    admitted = [answer for answer in answers if answer.status_code == 200]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(admitted) + len(refused) == len(answers)
+    assert 0.9 * limit <= len(admitted) <= 1.05 * limit
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
 
 
 async def test_limits_can_be_off_for_load_tools(house: House) -> None:

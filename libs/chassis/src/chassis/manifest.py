@@ -17,6 +17,8 @@ from uuid import UUID
 from contracts.event import Event, Snapshot
 
 if TYPE_CHECKING:
+    import asyncio
+
     from sqlalchemy import MetaData
     from starlette.types import ASGIApp
 
@@ -57,7 +59,9 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One service. `edge` replaces the router table by an ASGI app of its own; only the gateway has one."""
+    """One service. `edge` replaces the router table by an ASGI app of its own, and `protocol` the connections of its
+    server; only the gateway has them.
+    """
 
     name: str
     settings: type[ServiceSettings]
@@ -71,6 +75,7 @@ class Service:
     checks: Mapping[str, Check] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
     edge: Callable[[Floor], ASGIApp] | None = None
+    protocol: Callable[[Floor], type[asyncio.Protocol]] | None = None
 
     def __post_init__(self) -> None:
         foreign = {event.topic for event in self.emits if event.source() != self.name}

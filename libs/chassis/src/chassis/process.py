@@ -66,7 +66,7 @@ def worker_parts(floor: Floor) -> Mapping[str, Part]:
 
 def _answering(app: ASGIApp, floor: Floor, host: str, port: int) -> Part:
     """A part that answers HTTP."""
-    server = _Server(_configuration(app, floor, host, port))
+    server = _Server(configuration(app, floor, host=host, port=port))
 
     async def answer(stop: asyncio.Event) -> None:
         ending = asyncio.create_task(server.exit_at(stop))
@@ -138,12 +138,13 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _configuration(app: ASGIApp, floor: Floor, host: str, port: int) -> uvicorn.Config:
+def configuration(app: ASGIApp, floor: Floor, *, host: str, port: int) -> uvicorn.Config:
+    """How a process serves an app; a test that serves one itself takes the same."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http="httptools",
+        http="httptools" if floor.service.protocol is None else floor.service.protocol(floor),
         ws="none",
         lifespan="auto" if floor.service.edge else "off",
         log_config=None,

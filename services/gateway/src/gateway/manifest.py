@@ -2,7 +2,8 @@
 
 from chassis.manifest import Service
 from gateway.api.assembly import edge, open_upstreams
+from gateway.api.protocol import guarded
 from gateway.clients.upstreams import Upstreams
 from gateway.settings import Settings
 
-SERVICE = Service(name="gateway", settings=Settings, clients={Upstreams: open_upstreams}, edge=edge)
+SERVICE = Service(name="gateway", settings=Settings, clients={Upstreams: open_upstreams}, edge=edge, protocol=guarded)

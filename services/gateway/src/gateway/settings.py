@@ -1,8 +1,10 @@
 """Configuration of the gateway."""
 
 from ipaddress import IPv4Network, IPv6Network
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chassis.settings import ServiceSettings
 
@@ -26,7 +28,29 @@ class Settings(ServiceSettings):
     )
     rate_user_per_minute: int = Field(default=600, ge=1)
     rate_ip_per_minute: int = Field(default=1200, ge=1)
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description='origins whose pages may read answers, as a JSON list: ["https://app.example.com"]'
+    )
+    head_seconds: float = Field(default=10, gt=0, description="for the head of a request, from its first byte")
+    body_seconds: float = Field(default=20, gt=0, description="for a body, of which each half must keep the rate")
+    body_bytes_per_second: int = Field(default=1024, ge=1, description="a body that comes more slowly is given up")
+    idle_seconds: float = Field(
+        default=10, gt=0, description="an idle connection is kept so long; one of a trusted proxy for 75 s"
+    )
+    connections_per_address: int = Field(
+        default=256, ge=1, description="open at once; not counted for trusted proxies; an IPv6 /64 is one address"
+    )
+    connections_max: int = Field(default=2048, ge=1, description="open at once; keep it below the limit of open files")
+    requests_max: int = Field(default=1024, ge=1, description="in work at once; more are answered 503")
     upstream_connections: int = Field(default=200, ge=1, le=2000, description="kept-alive connections per instance")
+
+    @model_validator(mode="after")
+    def _refuse_vague_origins(self) -> Self:
+        for origin in self.cors_origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}" or "*" in origin:
+                raise ValueError(f"cors_origins: {origin} is no origin such as https://app.example.com")
+        return self
 
     def addresses(self, service: str) -> list[str]:
         """Base URLs of a service's instances, none when it is not part of this installation."""

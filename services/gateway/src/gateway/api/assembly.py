@@ -13,6 +13,7 @@ from gateway.clients.reference import Reference
 from gateway.clients.sessions import Sessions
 from gateway.clients.upstreams import Upstreams
 from gateway.domain.addresses import ClientAddress
+from gateway.domain.cors import Cors
 from gateway.domain.routes import SERVICES, RouteTable, anonymous_paths
 from gateway.settings import Settings
 
@@ -35,6 +36,7 @@ def edge(floor: Floor) -> Edge:
         limits=Limits.of(floor.redis, settings),
         rates=Rates(settings),
         addresses=ClientAddress(settings.trusted_proxies, settings.trusted_hops),
+        cors=Cors(settings.cors_origins),
         key=floor.signing_key,
         anonymous=anonymous_paths(production=is_production),
         metrics_networks=settings.metrics_networks,

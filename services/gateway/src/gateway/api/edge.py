@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from chassis.answer import Answer, refused
+from chassis.answer import Answer, internal_error, no_content, refused
 from chassis.auth import Context, SigningKey, bearer, mint_context
 from chassis.limits import Exhausted, Limits, Standing, fields
 from chassis.telemetry import counter, current_traceparent
@@ -20,6 +20,7 @@ from gateway.clients.bodies import Body, ClientGone, drain
 from gateway.clients.sessions import Sessions
 from gateway.clients.upstreams import FIRST_BYTE_SECONDS, Forwarded, Upstreams
 from gateway.domain.addresses import ClientAddress, Network, is_within
+from gateway.domain.cors import PREFLIGHT, Cors
 from gateway.domain.guards import guard_group, guard_store
 from gateway.domain.headers import Header, forwarded, secured
 from gateway.domain.paths import Path, is_api, normalised
@@ -65,6 +66,7 @@ class Edge:
     limits: Limits
     rates: Rates
     addresses: ClientAddress
+    cors: Cors
     key: SigningKey
     anonymous: frozenset[str]
     metrics_networks: Sequence[Network]
@@ -74,9 +76,13 @@ class Edge:
         if scope["type"] != "http":
             return
         exchange: Exchange = scope[EXCHANGE]
-        send = self._secured(send, scope["path"])
+        send = self._secured(send, scope["path"], exchange.headers.get(b"origin"))
         request = None
         try:
+            if self.cors.is_preflight(exchange.method, exchange.headers):
+                exchange.begin("preflight")
+                await send_answer(_with(no_content(), PREFLIGHT), send, 204)
+                return
             request = self._request(scope, exchange, receive, send)
             await self._chain(request)
         except ClientGone:
@@ -86,6 +92,10 @@ class Edge:
             if isinstance(refusal, TooLarge) or (request is not None and request.body.is_left_over):
                 answer, send = _with(answer, [(b"connection", b"close")]), _draining(send, receive)
             await send_answer(answer, send, 500)
+        except Exception:
+            if exchange.status == 0:
+                await send_answer(internal_error(exchange.request_id), send, 500)
+            raise
 
     def _request(self, scope: Scope, exchange: Exchange, receive: Receive, send: Send) -> _Request:
         """The request with its path and its body's length checked; nothing of the body is read yet."""
@@ -99,7 +109,7 @@ class Edge:
             query=scope["query_string"],
             headers=scope["headers"],
             address=self.addresses.of(scope["client"][0] if scope["client"] else None, scope["headers"]),
-            body=Body(scope["headers"], receive, limit),
+            body=Body(exchange.headers, receive, limit),
             receive=receive,
             send=send,
         )
@@ -196,12 +206,12 @@ class Edge:
             headers.append(("Authorization", authorization))
         return headers
 
-    def _secured(self, send: Send, path: str) -> Send:
-        no_store, is_production = is_api(path), self.is_production
+    def _secured(self, send: Send, path: str, origin: bytes | None) -> Send:
+        readable, no_store, is_production = self.cors.headers(origin), is_api(path), self.is_production
 
         async def secured_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = secured(message["headers"], is_api=no_store, is_production=is_production)
+                message["headers"] = secured(message["headers"], readable, is_api=no_store, is_production=is_production)
             await send(message)
 
         return secured_send

@@ -1,11 +1,11 @@
 """A request's body on its way through: counted, never parsed, held in memory only while it is short."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from starlette.types import Receive
 
-from gateway.domain.headers import Header
+from gateway.domain.heads import too_slow
 from kernel.refusal import Invalid, Refusal, TooLarge
 
 HELD_BYTES_MAX = 64 * 1024
@@ -20,43 +20,61 @@ class ClientGone(Exception):  # noqa: N818  not an error of ours
 class Body:
     """One request body of at most `limit` bytes; a longer one raises TooLarge as soon as that is known.
 
+    An encoded one raises Invalid when it is asked for: nobody behind this door decodes it, so none can unfold into
+    more than was counted.
     `refusal` keeps what ended the body early, because the client that sends it upstream reports any such end as its
     own.
     """
 
-    def __init__(self, headers: list[Header], receive: Receive, limit: int) -> None:
+    def __init__(self, headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> None:
         self._receive = receive
         self._limit = limit
         self.refusal: Refusal | ClientGone | None = None
         self._is_read = False
-        lengths = {value for name, value in headers if name == b"content-length"}
-        self._declared = _declared(lengths)
-        self.is_empty = self._declared == 0 or not (lengths or any(name == b"transfer-encoding" for name, _ in headers))
+        self._is_awaited = False
+        self._declared = _declared(headers.get(b"content-length"))
+        self.is_empty = self._declared == 0 or (self._declared is None and b"transfer-encoding" not in headers)
         if self._declared is not None and self._declared > limit:
             raise TooLarge
+        self._is_encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
 
     @property
     def is_left_over(self) -> bool:
         """Whether more of it may come than is worth waiting for, once an answer has been given without it."""
-        is_long = self._declared is None or self._declared > HELD_BYTES_MAX
+        is_long = self._declared is None or self._declared > HELD_BYTES_MAX or self._is_awaited
         return is_long and not self.is_empty and not self._is_read
+
+    def give_up(self) -> None:
+        """The time is over. Keeps the refusal when it was the client that let us wait."""
+        if self._is_awaited and self.refusal is None:
+            self.refusal = too_slow("body")
 
     async def content(self) -> bytes | AsyncIterator[bytes] | None:
         """What to send upstream: nothing, the whole of a short body, or its pieces as they come."""
         if self.is_empty:
             return None
+        self._refuse_encoded()
         if self._declared is not None and self._declared <= HELD_BYTES_MAX:
             return await self.whole()
         return self._pieces()
 
     async def whole(self) -> bytes:
         """All of it, for the few routes that the gateway answers itself."""
-        return b"" if self.is_empty else b"".join([piece async for piece in self._pieces()])
+        if self.is_empty:
+            return b""
+        self._refuse_encoded()
+        return b"".join([piece async for piece in self._pieces()])
+
+    def _refuse_encoded(self) -> None:
+        if self._is_encoded:
+            raise Invalid("encoding_unsupported", "encoded body", details={"content-encoding": "is invalid"})
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         total, more = 0, True
         while more:
+            self._is_awaited = True
             message = await self._receive()
+            self._is_awaited = False
             if message["type"] == "http.disconnect":
                 self.refusal = ClientGone()
                 raise self.refusal
@@ -87,10 +105,9 @@ async def drain(receive: Receive) -> None:
         return
 
 
-def _declared(lengths: set[bytes]) -> int | None:
-    if not lengths:
+def _declared(length: bytes | None) -> int | None:
+    if length is None:
         return None
-    value = next(iter(lengths))
-    if len(lengths) > 1 or not value.isdigit():
+    if not length.isdigit():
         raise Invalid(message="malformed content length")
-    return int(value[:20])
+    return int(length[:20])

@@ -1,6 +1,7 @@
 """The services behind the gateway: kept-alive connections, instances in turn, answers passed on as they come."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +10,9 @@ import aiohttp
 from starlette.types import Receive, Send
 from yarl import URL
 
-from chassis.telemetry import counter, get_logger
+from chassis.telemetry import counter, gauge, get_logger
 from gateway.clients.bodies import Body, ClientGone
+from gateway.domain.breaker import Breaker
 from gateway.domain.headers import Header, returned
 from kernel.refusal import Unavailable
 
@@ -26,6 +28,7 @@ _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _OWN_WORDS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 _log = get_logger(__name__)
+_open = gauge("gateway_circuit_open", "1 while a service is left alone because it did not answer.", ("service",))
 _failures = counter("gateway_upstream_failures_total", "Requests a service did not answer.", ("service", "kind"))
 
 
@@ -46,6 +49,8 @@ class _Passing:
 
     send: Send
     extra: Sequence[Header]
+    breaker: Breaker
+    is_trial: bool
     begun: bool = False
 
 
@@ -55,6 +60,8 @@ class Upstreams:
     def __init__(self, addresses: Mapping[str, Sequence[str]], connections: int) -> None:
         self._addresses = {service: list(bases) for service, bases in addresses.items() if bases}
         self._turn = dict.fromkeys(self._addresses, 0)
+        self._breakers = {service: Breaker(service) for service in self._addresses}
+        self._now = time.monotonic
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
@@ -98,20 +105,37 @@ class Upstreams:
     async def pass_on(self, request: Forwarded, receive: Receive, send: Send, extra: Sequence[Header]) -> None:
         """Send the request to the service and its answer, with the extra headers, to the client.
 
-        Raises TooLarge or Unavailable while the answer has not begun; an answer that breaks off later breaks off for
-        the client too, which sees a body shorter than announced.
+        Raises TooLarge, Invalid or Unavailable while the answer has not begun; an answer that breaks off later breaks
+        off for the client too, which sees a body shorter than announced.
         """
-        passing = _Passing(send, extra)
+        breaker = self._breakers[request.service]
+        passing = _Passing(send, extra, breaker, self._is_trial(breaker))
         try:
-            async with asyncio.timeout(FIRST_BYTE_SECONDS) as timer:
-                content = await request.body.content()
-                response = await self._asked(request.service, request.method, request.target, request.headers, content)
-                async with response:
-                    await self._answer(response, request, passing, timer, receive)
+            await self._pass(request, receive, passing)
         except ClientGone:
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._give_up(request, passing, error)
+        finally:
+            if passing.is_trial:
+                breaker.end_trial()
+
+    def _is_trial(self, breaker: Breaker) -> bool:
+        try:
+            return breaker.admit(self._now())
+        except Unavailable:
+            _failures.labels(breaker.service, "open").inc()
+            raise
+
+    async def _pass(self, request: Forwarded, receive: Receive, passing: _Passing) -> None:
+        async with asyncio.timeout(FIRST_BYTE_SECONDS) as timer:
+            content = await request.body.content()
+            response = await self._asked(request.service, request.method, request.target, request.headers, content)
+            async with response:
+                if passing.breaker.succeed():
+                    _open.labels(request.service).set(0)
+                    _log.info("upstream.circuit_closed", service=request.service)
+                await self._answer(response, request, passing, timer, receive)
 
     async def _asked(
         self, service: str, method: str, target: str, headers: list[tuple[str, str]], content: Any
@@ -169,15 +193,25 @@ class Upstreams:
         await passing.send({"type": "http.response.start", "status": response.status, "headers": headers})
 
     def _give_up(self, request: Forwarded, passing: _Passing, error: Exception) -> None:
+        """What failed is the service's fault, unless the client's body ended or did not come."""
+        if isinstance(error, TimeoutError):
+            request.body.give_up()
+        if isinstance(request.body.refusal, ClientGone):
+            return
         if request.body.refusal is not None:
-            if isinstance(request.body.refusal, ClientGone):
-                return
             raise request.body.refusal from None
         kind = "timeout" if isinstance(error, TimeoutError) else "failed"
         _failures.labels(request.service, kind).inc()
         _log.warning("upstream.failed", service=request.service, error=type(error).__name__, begun=passing.begun)
         if not passing.begun:
+            self._count(passing)
             raise Unavailable(request.service) from error
+
+    def _count(self, passing: _Passing) -> None:
+        service = passing.breaker.service
+        if passing.breaker.fail(self._now(), is_trial=passing.is_trial):
+            _open.labels(service).set(1)
+            _log.error("upstream.circuit_opened", service=service)
 
 
 async def _until_gone(stream: Any, receive: Receive) -> None:

@@ -1,7 +1,7 @@
 """Headers on their way in and out. Nothing that tells who is asking passes from outside; only the gateway says that."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 Header = tuple[bytes, bytes]
 
@@ -61,14 +61,15 @@ def returned(headers: Iterable[Header]) -> list[Header]:
     return [pair for pair in lowered if pair[0] not in _HOP_BY_HOP and pair[0] not in _SET_BY_SERVER]
 
 
-def secured(headers: Sequence[Header], *, is_api: bool, is_production: bool) -> list[Header]:
-    """The headers with every security header that they do not have yet."""
+def secured(headers: Sequence[Header], more: Sequence[Header], *, is_api: bool, is_production: bool) -> list[Header]:
+    """The headers with every security header that they do not have yet, and `more` as it is."""
     present = dict(headers)
-    wanted = [*_SECURITY]
-    if is_api:
-        wanted.append(_NO_STORE)
-    if present.get(b"content-type", b"").startswith(b"application/json"):
-        wanted.append(_JSON_POLICY)
-    if is_production:
-        wanted.append(_HSTS)
-    return [*headers, *(pair for pair in wanted if pair[0] not in present)]
+    is_json = present.get(b"content-type", b"").startswith(b"application/json")
+    wanted = _wanted(is_api=is_api, is_json=is_json, is_production=is_production)
+    return [*headers, *(pair for pair in wanted if pair[0] not in present), *more]
+
+
+@cache
+def _wanted(*, is_api: bool, is_json: bool, is_production: bool) -> tuple[Header, ...]:
+    chosen = ((is_api, _NO_STORE), (is_json, _JSON_POLICY), (is_production, _HSTS))
+    return (*_SECURITY, *(header for is_chosen, header in chosen if is_chosen))
