@@ -23,34 +23,35 @@ MANY = {"connections_per_address": 2000}
 
 @dataclass
 class Siege:
-    """Connections that send a beginning and then a piece now and then, and how many of them are open still."""
+    """Connections that send a beginning and then a piece now and then; how each of them ended, and after how long."""
 
     house: House
-    ends: list[asyncio.Task[bytes]] = field(default_factory=list)
+    lives: list[asyncio.Task[tuple[bytes, float]]] = field(default_factory=list)
     drips: list[asyncio.Task[None]] = field(default_factory=list)
     doors: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def open(self) -> int:
-        return sum(not end.done() for end in self.ends)
-
-    @property
-    def answers(self) -> list[bytes]:
-        return [end.result()[:12] for end in self.ends if end.done()]
+        return sum(not life.done() for life in self.lives)
 
     async def begin(self, count: int, beginning: bytes, piece: bytes = b"", every: float = 0.4) -> None:
         for _ in range(count):
             reader, writer = await self.doors.enter_async_context(wire(self.house))
             writer.write(beginning)
-            self.ends.append(asyncio.create_task(until_closed(reader)))
+            self.lives.append(asyncio.create_task(_lived(reader)))
             if piece:
                 self.drips.append(asyncio.create_task(_drip(writer, piece, every)))
 
     async def end(self) -> None:
-        for task in (*self.drips, *self.ends):
+        for task in (*self.drips, *self.lives):
             task.cancel()
-        await asyncio.gather(*self.drips, *self.ends, return_exceptions=True)
+        await asyncio.gather(*self.drips, *self.lives, return_exceptions=True)
         await self.doors.aclose()
+
+
+async def _lived(reader: asyncio.StreamReader) -> tuple[bytes, float]:
+    began = asyncio.get_running_loop().time()
+    return (await until_closed(reader))[:12], asyncio.get_running_loop().time() - began
 
 
 async def _drip(writer: asyncio.StreamWriter, piece: bytes, every: float) -> None:
@@ -81,27 +82,29 @@ def _head(line: str, headers: dict[str, str]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("patience", "within"), [(SHORT, 4.0), pytest.param({}, 15.0, marks=[pytest.mark.long, pytest.mark.timeout(180)])]
+    ("patience", "within", "rank"),
+    [(SHORT, 4.0, 0.5), pytest.param({}, 15.0, 0.99, marks=[pytest.mark.long, pytest.mark.timeout(300)])],
 )
 async def test_slow_heads_slow_bodies_and_idle_connections_are_closed_and_others_feel_nothing(
-    tmp_path: Path, redis_url: str, patience: dict[str, float], within: float
+    tmp_path: Path, redis_url: str, patience: dict[str, float], within: float, rank: float
 ) -> None:
+    """400, 50 and 1,000 of them; the short form is over too soon for a p99, and looks at the median."""
     async with opened(tmp_path, redis_url, **MANY, **patience) as house, siege(house) as laid:
         state = await house.session()
-        usual = (await seconds_of(house, state, 200))[197]
+        usual = await seconds_of(house, state, rank)
         await laid.begin(400, b"GET /api/v1/products HTTP/1.1\r\nHost: x\r\n", b"A: b\r\n")
         await laid.begin(20, post(PRODUCTS, 5000, house.signed(state)), b"x")
         await laid.begin(20, post(PRODUCTS, 500_000, house.signed(state)), b"x")
         await laid.begin(10, post(PRODUCTS, 5000, {}), b"x")
         await laid.begin(1000, LIVE)
-        assert laid.open == 1450
-        until = asyncio.get_running_loop().time() + within
-        besieged = (await seconds_of(house, state, 200))[197]
-        await asyncio.sleep(until - asyncio.get_running_loop().time())
-        assert laid.open == 0
-        assert set(laid.answers) == {b"HTTP/1.1 400", b"HTTP/1.1 401", b"HTTP/1.1 200"}
+        besieged = await seconds_of(house, state, rank)
+        async with asyncio.timeout(within + 5):
+            ends = await asyncio.gather(*laid.lives)
+        assert len(ends) == 1450
+        assert max(seconds for _, seconds in ends) <= within
+        assert {answer for answer, _ in ends} == {b"HTTP/1.1 400", b"HTTP/1.1 401", b"HTTP/1.1 200"}
         assert not [seen for seen in house.catalog.seen if seen.method == "POST"]
-    assert besieged <= 2 * max(usual, NOISE_SECONDS), f"p99 was {usual:.4f} s before"
+    assert besieged <= 2 * max(usual, NOISE_SECONDS), f"{usual:.4f} s before"
 
 
 async def test_a_connection_that_says_nothing_is_closed_without_a_word(tmp_path: Path, redis_url: str) -> None:
@@ -171,7 +174,7 @@ async def test_idle_connections_give_way_when_places_run_out(tmp_path: Path, red
         assert refused.startswith(b"HTTP/1.1 503")
         assert b'"DEPENDENCY_ERROR"' in refused
         async with asyncio.timeout(5):
-            await asyncio.gather(*laid.ends)
+            await asyncio.gather(*laid.lives)
         assert (await house.get("/health/live")).status_code == 200
 
 
@@ -229,15 +232,16 @@ async def test_a_service_on_a_slow_road_keeps_nobody_else_waiting(tmp_path: Path
 
 
 async def crawl_beside_others(house: House, road: ChaosProxy, address: str) -> None:
-    """Thirty requests at 1 KB/s in both directions, while others ask another service (F-S7)."""
+    """Thirty requests at 200 bytes a second in both directions, while others ask another service (F-S7)."""
     state = await house.session()
-    usual = (await seconds_of(house, state, 200, STORES))[197]
-    road.faults.rate_kb = 1
+    usual = await seconds_of(house, state, 0.99, STORES)
+    road.faults.rate_kb = 0.2
     bodies = (b"x" * number for number in range(30))
     crawling = [
         asyncio.create_task(house.client.post(address, content=body, headers=house.signed(state))) for body in bodies
     ]
-    beside = (await seconds_of(house, state, 200, STORES))[197]
+    await asyncio.sleep(0.5)
+    beside = await seconds_of(house, state, 0.99, STORES)
     road.heal()
     assert {answer.status_code for answer in await asyncio.gather(*crawling)} == {200}
     assert beside <= 2 * max(usual, NOISE_SECONDS), f"p99 was {usual:.4f} s before"
