@@ -75,6 +75,13 @@ async def test_leases_ask_redis_seldom_and_admit_no_more_than_the_limit(
     assert await admitted(Limits(redis, secret=SECRET), policy, "ann", 50) == 10
 
 
+async def test_requests_at_once_share_a_lease_and_waste_none(redis: Redis) -> None:
+    policy = Policy("leased", 100, 60, lease=10)
+    two = [Limits(redis, secret=SECRET) for _ in range(2)]
+    standings = await asyncio.gather(*(two[turn % 2].take(policy, "ann") for turn in range(150)))
+    assert sum(standing.allowed for standing in standings) == 100
+
+
 async def test_keys_are_named_as_the_specification_says_and_tell_nothing(redis: Redis) -> None:
     limits = Limits(redis, secret=SECRET)
     await limits.take(FIVE, "ann@example.com")

@@ -2,7 +2,7 @@
 
 A policy that is hit by nearly every request sets `lease`: the process then takes that many uses from the shared
 window at once and counts them down by itself, so that most requests cost no round trip. What is admitted too much is
-at most one lease per process and window.
+at most one lease per process and window; what does not make a whole lease is given to nobody.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Self
 
@@ -19,7 +19,7 @@ import http_sf
 import structlog
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter, SlidingWindowCounterRateLimiter
+from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -58,9 +58,17 @@ class Standing:
 
 @dataclass(slots=True)
 class _Lease:
-    left: int
-    remaining: int
-    ends_at: float
+    """Uses that the process has taken from a window and not given to anybody yet; one request at a time takes more,
+    or as many leases as requests would be taken and all but one lost.
+    """
+
+    left: int = 0
+    remaining: int = 0
+    ends_at: float = 0.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def is_used_up(self, now: float) -> bool:
+        return self.left < 1 or self.ends_at <= now
 
 
 class Exhausted(RateLimited):
@@ -87,19 +95,6 @@ class _Shared(RedisStorage):
         return key
 
 
-class _Limiters:
-    """Each use by its instant for the small limits, so that no window ever holds more than the amount; for leased ones
-    two counters, whose weighted sum is only near it: a burst on the edge of two windows passes nearly twice.
-    """
-
-    def __init__(self, storage: RedisStorage) -> None:
-        self._exact = MovingWindowRateLimiter(storage)
-        self._near = SlidingWindowCounterRateLimiter(storage)
-
-    def of(self, policy: Policy) -> MovingWindowRateLimiter | SlidingWindowCounterRateLimiter:
-        return self._exact if policy.lease == 1 else self._near
-
-
 class Limits:
     """Counts uses of policies by subject (an address, a user, a store), which appears in Redis as a keyed hash only."""
 
@@ -108,7 +103,7 @@ class Limits:
         self._secret = secret.encode()[: blake2b.MAX_KEY_SIZE]
         pool: Any = redis.connection_pool  # the library documents it, its annotation does not
         shared = _Shared("redis://", implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=pool)
-        self._shared = _Limiters(shared)
+        self._shared = MovingWindowRateLimiter(shared)
         self._own = OwnWindows()
         self._away_until = 0.0
         self._leases: dict[str, _Lease] = {}
@@ -134,9 +129,7 @@ class Limits:
         if not self.enabled:
             return Standing(policy, True, policy.amount, 0)
         key = self.key(policy, subject)
-        if policy.lease == 1:
-            return await self._use(policy, key, 1)
-        return await self._use_leased(policy, key)
+        return await (self._use(policy, key) if policy.lease == 1 else self._use_leased(policy, key))
 
     def key(self, policy: Policy, subject: str) -> str:
         """`<policy>:<hash>`; Redis has it behind `pf:rl:`."""
@@ -144,38 +137,42 @@ class Limits:
 
     async def _use_leased(self, policy: Policy, key: str) -> Standing:
         now = time.monotonic()
-        lease = self._leases.get(key)
-        if lease is None or lease.left < 1 or lease.ends_at <= now:
-            standing = await self._use(policy, key, policy.lease)
-            if not standing.allowed:
-                return await self._use(policy, key, 1)
-            lease = self._keep(key, _Lease(policy.lease, standing.remaining, now + policy.seconds))
+        lease = self._lease(key)
+        if lease.is_used_up(now):
+            async with lease.lock:
+                if lease.is_used_up(now):
+                    standing = await self._use(policy, key)
+                    if not standing.allowed:
+                        return standing
+                    lease.left, lease.remaining = policy.lease, standing.remaining
+                    lease.ends_at = now + policy.seconds
         lease.left -= 1
         return Standing(policy, True, lease.remaining + lease.left, max(1, math.ceil(lease.ends_at - now)))
 
-    def _keep(self, key: str, lease: _Lease) -> _Lease:
-        """Remember the lease; of too many, the one that was begun first is given up."""
-        self._leases.pop(key, None)
-        if len(self._leases) >= SUBJECTS_MAX:
-            del self._leases[next(iter(self._leases))]
-        self._leases[key] = lease
+    def _lease(self, key: str) -> _Lease:
+        """The subject's lease; of too many, the one that was begun first is given up."""
+        lease = self._leases.get(key)
+        if lease is None:
+            if len(self._leases) >= SUBJECTS_MAX:
+                del self._leases[next(iter(self._leases))]
+            lease = self._leases[key] = _Lease()
         return lease
 
-    async def _use(self, policy: Policy, key: str, cost: int) -> Standing:
-        """Counted in the process first, then in Redis, whose refusal takes the own count back."""
+    async def _use(self, policy: Policy, key: str) -> Standing:
+        """One lease, counted in the process first, then in Redis, whose refusal takes the own count back."""
         now = time.monotonic()
-        own = self._own.use(policy, key, cost, now)
+        own = self._own.use(policy, key, policy.lease, now)
         if not own.allowed or now < self._away_until:
             return own
         try:
             async with asyncio.timeout(REDIS_SECONDS_MAX):
-                standing = await _counted(self._shared, policy, key, cost)
+                standing = await _counted(self._shared, policy, key)
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = now + REDIS_REST_SECONDS
             _log.warning("limits.redis_away", error=type(error).__name__)
             return own
         if not standing.allowed:
-            self._own.take_back(key, cost, now)
+            self._own.take_back(key, policy.lease, now)
         return standing
 
 
@@ -215,11 +212,12 @@ class OwnWindows:
         return uses
 
 
-async def _counted(limiters: _Limiters, policy: Policy, key: str, cost: int) -> Standing:
-    limiter, item = limiters.of(policy), _Item(policy.amount, policy.seconds)
-    allowed = await limiter.hit(item, key, cost=cost)
+async def _counted(limiter: MovingWindowRateLimiter, policy: Policy, key: str) -> Standing:
+    """One lease in Redis, by its instant, so that no window ever holds more of them than the amount allows."""
+    item = _Item(policy.amount // policy.lease, policy.seconds)
+    allowed = await limiter.hit(item, key)
     reset_time, remaining = await limiter.get_window_stats(item, key)
-    return Standing(policy, allowed, remaining, max(1, math.floor(reset_time - time.time()) + 1))
+    return Standing(policy, allowed, remaining * policy.lease, max(1, math.floor(reset_time - time.time()) + 1))
 
 
 def fields(standings: Sequence[Standing]) -> dict[str, str]:
