@@ -9,6 +9,8 @@ CALLED_BY_FRAMEWORKS = [
     "downgrade",  # alembic
     "capture_signals",  # uvicorn
     "handle_DATA",  # aiosmtpd
+    "do_POST",  # http.server
+    "log_message",  # http.server
     "data_received",  # asyncio
     "on_response_complete",  # uvicorn
     "key_for",  # limits

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from gateway_house import FLOOD_BYTES, House, opened, seconds_of, until_closed, wire
+from deeds import FLOOD_BYTES
+from gateway_house import House, opened, seconds_of, until_closed, wire
 
 from testkit.proxy import ChaosProxy
 

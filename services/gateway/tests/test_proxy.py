@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from gateway_house import LEFT, House, Upstream, opened, raw_request
+from deeds import LEFT
+from gateway_house import House, Upstream, opened, raw_request
 
 from chassis.auth import Trust, trust_path
 
