@@ -2,6 +2,7 @@
 Scalar.createApiReference("#reference", {
   url: "/openapi.json",
   agent: { disabled: true },
+  authentication: { preferredSecurityScheme: "bearer" },
   hideClientButton: true,
   mcp: { disabled: true },
   showDeveloperTools: "never",
