@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,8 +10,8 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractQueue
 
 from chassis.bus import EXCHANGE, Envelope, connect
-from chassis.outbox import Relay
 from packhouse.stack import Stack
+from testkit.relays import relaying
 from testkit.reliability import Reliability, Tally
 from testkit.sample.bench import Bench, opened
 from testkit.sample.manifest import ThingSaid
@@ -30,17 +29,6 @@ async def bench(stack: Stack) -> AsyncIterator[Bench]:
     """The sample service on the servers of the stack, which are ours to kill."""
     async with opened(TestServers(stack.home)) as bench:
         yield bench
-
-
-@asynccontextmanager
-async def relaying(bench: Bench) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    relay = asyncio.create_task(Relay(bench.floor).run(stop))
-    try:
-        yield
-    finally:
-        stop.set()
-        await relay
 
 
 async def seconds_to_empty(bench: Bench) -> float:
@@ -96,7 +84,7 @@ async def test_a_broker_that_is_killed_under_load_loses_nothing_it_has_confirmed
     rounds, deaths, drained = events // 20, 0, []
     when = {(place + 1) * rounds // (kills + 1) for place in range(kills)}
     await durable_queue(bench)
-    async with relaying(bench):
+    async with relaying(bench.floor):
         for number in range(rounds):
             await bench.say(*(ThingSaid(thing_id=thing, text="x", number=number) for thing in things))
             if number in when:

@@ -1,7 +1,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from statistics import median
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -17,7 +16,8 @@ from chassis.outbox.pipeline import POLL_SECONDS
 from chassis.outbox.publishing import NotPublished, Publisher
 from kernel.scope import Actor
 from testkit.proxy import ChaosProxy
-from testkit.reliability import Reliability
+from testkit.relays import relaying
+from testkit.reliability import Reliability, counted
 from testkit.sample.bench import Bench
 from testkit.sample.manifest import OtherSaid, ThingSaid
 from testkit.tap import Tap, tapped
@@ -29,17 +29,6 @@ async def tap(bench: Bench) -> AsyncIterator[Tap]:
         yield tap
 
 
-@asynccontextmanager
-async def relays(bench: Bench, count: int = 1) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    tasks = [asyncio.create_task(Relay(bench.floor).run(stop)) for _ in range(count)]
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.wait_for(asyncio.gather(*tasks), 15)
-
-
 def saying(things: list[UUID], each: int) -> list[list[ThingSaid]]:
     """Transactions that say something of every thing, `each` times."""
     return [[ThingSaid(thing_id=thing, text="x", number=n) for thing in things] for n in range(each)]
@@ -47,7 +36,7 @@ def saying(things: list[UUID], each: int) -> list[list[ThingSaid]]:
 
 async def test_events_reach_the_broker_in_order_and_then_the_archive(bench: Bench, tap: Tap) -> None:
     things = [uuid4() for _ in range(40)]
-    async with relays(bench):
+    async with relaying(bench.floor):
         for events in saying(things, 10):
             await bench.say(*events)
         await tap.until(400)
@@ -76,7 +65,7 @@ async def test_an_envelope_tells_all_that_was_known(bench: Bench, tap: Tap) -> N
 async def test_notify_wakes_the_leader_and_without_it_the_poll_does(
     bench: Bench, tap: Tap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with relays(bench):
+    async with relaying(bench.floor):
         await bench.say(ThingSaid(thing_id=uuid4(), text="warm"))
         await tap.until(1)
 
@@ -111,12 +100,12 @@ async def test_when_notifications_are_lost_the_poll_publishes_within_a_second(
             waited.append(time.monotonic() - began)
         return waited
 
-    async with relays(bench):
+    async with relaying(bench.floor):
         await delays(1)
         notified = await delays(10)
     lost, listen = [], Session.listen
     monkeypatch.setattr(Session, "listen", lambda self, name, _: listen(self, name, lambda: lost.append(name)))
-    async with relays(bench):
+    async with relaying(bench.floor):
         await delays(1)
         deaf = await delays(10)
 
@@ -134,15 +123,22 @@ async def test_when_notifications_are_lost_the_poll_publishes_within_a_second(
 
 @pytest.mark.plant("relay marks before publishing")
 @pytest.mark.plant("no hold after a failed publish")
-async def test_a_refused_event_holds_its_aggregate_only_and_order_survives(bench: Bench, tap: Tap) -> None:
+async def test_a_refused_event_holds_its_aggregate_only_and_order_survives(
+    bench: Bench, tap: Tap, reliability: Reliability
+) -> None:
     failpoints.arm("relay.before_publish=error@0.05")
-    things = [uuid4() for _ in range(40)]
-    async with relays(bench):
+    things, before = [uuid4() for _ in range(40)], _refused()
+    async with relaying(bench.floor):
         for events in saying(things, 20):
             await bench.say(*events)
         await tap.until(800, seconds=5)
 
     assert tap.first_numbers() == {thing: list(range(1, 21)) for thing in things}
+    reliability.record("F-D6", faults=int(_refused() - before), at_least=20, events=800)
+
+
+def _refused() -> float:
+    return counted("outbox_publish_errors_total", service="sample")
 
 
 async def test_one_aggregate_that_always_fails_stops_no_other(
@@ -157,7 +153,7 @@ async def test_one_aggregate_that_always_fails_stops_no_other(
         await publish(self, envelope)
 
     monkeypatch.setattr(Publisher, "publish", refuse_bad)
-    async with relays(bench):
+    async with relaying(bench.floor):
         for events in saying([bad, *others], 5):
             await bench.say(*events)
         await tap.until(50)
@@ -172,7 +168,7 @@ async def test_one_aggregate_that_always_fails_stops_no_other(
 @pytest.mark.plant("held rows fill the batch")
 @pytest.mark.plant("on_return_raises off")
 async def test_three_hundred_held_rows_at_the_head_do_not_starve_the_rest(
-    bench: Bench, tap: Tap, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, tap: Tap, monkeypatch: pytest.MonkeyPatch, reliability: Reliability
 ) -> None:
     """The consumer that the event map names has lost its binding: held until it is back, and then sent soon."""
     monkeypatch.setattr(publishing, "consumers_of", lambda topic: {"somebody"} if "other" in topic else set())
@@ -182,14 +178,20 @@ async def test_three_hundred_held_rows_at_the_head_do_not_starve_the_rest(
         await bench.say(*(OtherSaid(other_id=uuid4()) for _ in range(100)))
     await bench.say(ThingSaid(thing_id=uuid4(), text="behind"))
 
-    async with relays(bench):
+    async with relaying(bench.floor):
         await tap.until(1, seconds=3)
         await bench.say(ThingSaid(thing_id=uuid4(), text="later"))
         await tap.until(2, seconds=1)
         await asyncio.sleep(3)
-        assert await bench.count("outbox") == 300
+        held = await bench.count("outbox")
+        assert held == 300
         await tap.bind("sample.other.#")
+        back_at = time.monotonic()
         await tap.until(302, seconds=5)
+        resumed_after = time.monotonic() - back_at
+
+    reliability.record("F-D6", faults=held, at_least=300, recovery_seconds=resumed_after, events=302)
+    assert resumed_after <= 5.0
 
 
 async def test_an_event_that_nobody_awaits_counts_as_published(
@@ -212,7 +214,7 @@ async def test_a_cut_broker_connection_loses_and_inverts_nothing(bench: Bench, t
         proxy.faults.refuse = True
         far = parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{proxy.port}").geturl()
         bench.settings = bench.settings.model_copy(update={"rabbitmq_url": far})
-        async with relays(bench):
+        async with relaying(bench.floor):
             await asyncio.sleep(0.5)
             proxy.heal()
             for place, events in enumerate(saying(things, 30)):
@@ -236,7 +238,7 @@ async def test_a_cut_broker_connection_loses_and_inverts_nothing(bench: Bench, t
 async def test_an_event_that_is_committed_late_is_not_passed_by(bench: Bench, tap: Tap) -> None:
     """Its row has the smaller id, and becomes visible after a larger one was published."""
     slow, quick = uuid4(), uuid4()
-    async with relays(bench):
+    async with relaying(bench.floor):
         async with bench.db.transaction(actor=Actor.service("test"), request_id="slow") as tx:
             tx.emit(ThingSaid(thing_id=slow, text="slow"))
             await tx.flush()

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import bakery  # noqa: E402  also imported by the processes that tests start
-from kitchen import Bakery, eventually  # noqa: E402
+from kitchen import Bakery, Mill, eventually  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +112,18 @@ async def mill_url(mill: Floor) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+def source(mill: Floor, bakery_url: str) -> Mill:
+    return Mill(mill, bakery_url)
+
+
+@pytest.fixture
+async def hungry(baker: Bakery, mill_url: str, settings_of: Callable[..., ServiceSettings]) -> AsyncIterator[Bakery]:
+    """A baker that knows where the mill is."""
+    async with open_floor(bakery.BAKER, settings_of(bakery.BAKER, mill_url=mill_url)) as floor:
+        yield Bakery(floor, baker.rabbitmq_url, baker.oven)
 
 
 async def _started(server: uvicorn.Server) -> bool:

@@ -1,21 +1,26 @@
-"""What tests of the inbox say and ask: events of the mill, and a view of what the baker's inbox did."""
+"""What tests of the inbox say and ask: the mill and its events, and a view of what the baker's inbox did."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import aio_pika
+import asyncpg
 import bakery
+from bakery import GrainMilled
 
 from chassis.bus import EXCHANGE, Envelope, connect, dead_letter_queue
 from chassis.floor import Floor
 from chassis.inbox import Consumer
+from chassis.inbox.source import history, one_moment
 from chassis.loops import Wake, repeat
+from kernel.scope import Actor
+from testkit.relays import relaying
 from testkit.reliability import Tally
 
 
@@ -129,11 +134,28 @@ class Bakery:
 
     async def queue_length(self, name: str = "baker.inbox") -> int:
         """Messages that wait, without those a consumer holds."""
+        return int((await self._queue_now(name)).message_count or 0)
+
+    async def has_a_consumer(self) -> bool:
+        """Whether somebody hears the inbox's queue; who only stands by is not counted by the broker."""
+        return (await self._queue_now("baker.inbox")).consumer_count == 1
+
+    async def _queue_now(self, name: str) -> Any:
         connection = await connect(self.rabbitmq_url, "test")
         async with connection:
             channel = await connection.channel()
-            queue = await channel.declare_queue(name, passive=True)
-            return int(queue.declaration_result.message_count or 0)
+            return (await channel.declare_queue(name, passive=True)).declaration_result
+
+    @asynccontextmanager
+    async def unbound(self, pattern: str) -> AsyncIterator[None]:
+        """As if somebody had removed this binding of the inbox while the block runs."""
+        connection = await connect(self.rabbitmq_url, "test")
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.get_queue("baker.inbox", ensure=False)
+            await queue.unbind(EXCHANGE, pattern)
+            yield
+            await queue.bind(EXCHANGE, pattern)
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[Consumer]:
@@ -156,3 +178,54 @@ class Bakery:
         finally:
             stop.set()
             await asyncio.wait_for(running, 20)
+
+
+@dataclass
+class Mill:
+    """The mill's floor, with what it says and forgets."""
+
+    floor: Floor
+    admin_url: str
+
+    async def says(self, sack: UUID, numbers: range) -> list[Envelope]:
+        """Commit these events, and answer them as they will be published."""
+        for number in numbers:
+            async with self.floor.db.transaction(actor=Actor.job("test"), request_id="r") as tx:
+                await tx.run(
+                    """insert into sacks (id, version, weight) values ($1, $2::int, $2::int)
+                    on conflict (id) do update set version = excluded.version, weight = excluded.weight""",
+                    sack,
+                    number,
+                )
+                tx.emit(GrainMilled(sack_id=sack, number=number))
+        async with one_moment(self.floor.db) as db:
+            return await history(db, bakery.MILL, "sack", sack, 1)
+
+    async def forgets(self, sack: UUID, up_to: int) -> None:
+        """As if the archive had been pruned."""
+        connection = await asyncpg.connect(self.admin_url)
+        await connection.execute("delete from mill.outbox where aggregate_id = $1 and aggregate_seq <= $2", sack, up_to)
+        await connection.close()
+
+    async def archives(self) -> None:
+        """As if the relay had published everything."""
+        connection = await asyncpg.connect(self.admin_url)
+        await connection.execute(
+            "with gone as (delete from mill.outbox returning *) insert into mill.outbox_archive select * from gone"
+        )
+        await connection.close()
+
+    async def waiting(self) -> list[asyncpg.Record]:
+        async with self.floor.db.reader() as db:
+            return await db.fetch("select * from outbox order by id")
+
+    async def has_published_all(self) -> bool:
+        return not await self.waiting()
+
+    async def published(self) -> int:
+        """How many events the relay holds to be published."""
+        async with self.floor.db.reader() as db:
+            return int(await db.fetchval("select count(*) from outbox_archive"))
+
+    def relaying(self) -> AbstractAsyncContextManager[None]:
+        return relaying(self.floor)

@@ -3,14 +3,8 @@
 The long forms have the counts of reliability 2.c1, the short ones those of reliability 4.
 """
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -19,77 +13,30 @@ import pytest
 from aio_pika import Message
 from bakery import GrainMilled
 from kitchen import Bakery, eventually, milled
+from workers import LONG, SHORT, Form, mill_says, supervised
 
 from chassis.bus import BODY_BYTES_MAX, Envelope
 from chassis.floor import Floor
 from chassis.inbox import drop_held, list_held, retry_held
 from chassis.settings import ServiceSettings
-from kernel.scope import Actor
 from testkit.reliability import Reliability
 from testkit.tap import tapped
 
-HERE = Path(__file__).parent
 AFTER = 1000
 """The number that comes after the poison."""
 SettingsOf = Callable[..., ServiceSettings]
-
-
-@dataclass(frozen=True)
-class Form:
-    """How much of it: `each` events of every aggregate."""
-
-    kills: int
-    aggregates: int
-    each: int
-
-    @property
-    def events(self) -> int:
-        return self.aggregates * self.each
-
-
-SHORT = Form(kills=10, aggregates=20, each=50)
-LONG = [pytest.mark.long, pytest.mark.timeout(600)]
-
-
-@contextmanager
-def supervised(settings: ServiceSettings, name: str, deaths: Path, crashes: Sequence[str] = ()) -> Iterator[None]:
-    """The baker's consumer or the mill's relay in a process of its own, started again whenever it dies."""
-    values = {f"PACKHOUSE_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value}
-    values["PACKHOUSE_HMAC_SECRET"] = bakery.SECRET
-    process = subprocess.Popen(  # noqa: S603  our own supervisor
-        [sys.executable, str(HERE / "supervisor.py"), name, str(deaths), *crashes],
-        env={**os.environ, **values},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def killed(deaths: Path) -> int:
-    return deaths.read_text().split().count(str(int(signal.SIGKILL))) if deaths.exists() else 0
-
-
-async def mill_says(mill: Floor, sacks: Sequence[UUID], each: int) -> None:
-    for number in range(1, each + 1):
-        async with mill.db.transaction(actor=Actor.job("test"), request_id="r") as tx:
-            for sack in sacks:
-                tx.emit(GrainMilled(sack_id=sack, number=number))
 
 
 @pytest.mark.parametrize("form", [SHORT, pytest.param(Form(30, 40, 250), marks=LONG)], ids=lambda form: form.events)
 async def test_a_relay_killed_between_confirm_and_move_repeats_itself_and_no_effect(
     baker: Bakery, mill: Floor, settings_of: SettingsOf, tmp_path: Path, reliability: Reliability, form: Form
 ) -> None:
-    sacks, deaths = [uuid4() for _ in range(form.aggregates)], tmp_path / "deaths"
-    crashes = [f"relay.after_confirm=kill@{reliability.chance.randint(1, 90)}" for _ in range(form.kills)]
-    await mill_says(mill, sacks, form.each)
+    sacks = [uuid4() for _ in range(form.aggregates)]
+    crashes = [f"relay.after_confirm=kill@{reliability.chance.randint(1, 90)}" for _ in range(form.times)]
+    await mill_says(mill, sacks, range(1, form.each + 1))
     async with tapped(baker.rabbitmq_url, "mill.#") as tap, baker.consuming():
-        with supervised(settings_of(bakery.MILL), "mill", deaths, crashes):
-            await eventually(lambda: _died(deaths, form.kills), seconds=15 * form.kills)
+        with supervised(settings_of(bakery.MILL), "mill", tmp_path / "deaths", crashes) as relay:
+            await eventually(lambda: relay.killed_at_least(form.times), seconds=15 * form.times)
             recovering = time.monotonic()
             await baker.comes_to_rest(form.events)
             recovered = time.monotonic()
@@ -99,8 +46,8 @@ async def test_a_relay_killed_between_confirm_and_move_repeats_itself_and_no_eff
     expected = dict.fromkeys(sacks, form.each)
     reliability.record(
         "F-D3",
-        faults=killed(deaths),
-        at_least=form.kills,
+        faults=relay.killed,
+        at_least=form.times,
         tally=await baker.tally(expected),
         recovery_seconds=recovered - recovering,
         events=form.events,
@@ -116,10 +63,6 @@ async def _held_for(baker: Bakery, reasons: dict[UUID, str]) -> bool:
     return {row["aggregate_id"]: row["reason"] for row in await baker.held() if row["seq"] == 1} == reasons
 
 
-async def _died(deaths: Path, times: int) -> bool:
-    return killed(deaths) >= times
-
-
 @pytest.mark.plant("Redis mark-first")
 @pytest.mark.plant("Redis mark-after")
 @pytest.mark.plant("inbox moves the number apart from the effect")
@@ -128,22 +71,22 @@ async def _died(deaths: Path, times: int) -> bool:
 async def test_a_consumer_that_is_killed_again_and_again_loses_and_doubles_nothing(
     baker: Bakery, settings_of: SettingsOf, tmp_path: Path, reliability: Reliability, form: Form
 ) -> None:
-    sacks, deaths, chance = [uuid4() for _ in range(form.aggregates)], tmp_path / "deaths", reliability.chance
+    sacks, chance = [uuid4() for _ in range(form.aggregates)], reliability.chance
     events = [milled(sack, seq) for seq in range(1, form.each + 1) for sack in sacks]
     twice = chance.sample(events, form.events // 10)
     await baker.publish(*events, *twice)
-    moments = ["before_commit", "after_commit"] * (form.kills // 2)
+    moments = ["before_commit", "after_commit"] * (form.times // 2)
     crashes = [f"inbox.{moment}=kill@{chance.randint(2, 9)}" for moment in moments]
-    with supervised(settings_of(bakery.BAKER), "baker", deaths, crashes):
-        await eventually(lambda: _died(deaths, form.kills), seconds=15 * form.kills)
+    with supervised(settings_of(bakery.BAKER), "baker", tmp_path / "deaths", crashes) as consumer:
+        await eventually(lambda: consumer.killed_at_least(form.times), seconds=15 * form.times)
         recovering = time.monotonic()
         await baker.comes_to_rest(form.events)
         recovered = time.monotonic()
 
     reliability.record(
         "F-D9",
-        faults=killed(deaths),
-        at_least=form.kills,
+        faults=consumer.killed,
+        at_least=form.times,
         tally=await baker.tally(dict.fromkeys(sacks, form.each)),
         recovery_seconds=recovered - recovering,
         events=form.events,
@@ -158,7 +101,7 @@ async def test_each_kind_of_poison_stops_its_own_aggregate_and_a_retry_restores_
 ) -> None:
     """Bad JSON, 2 MB, a handler that fails and one that kills its process are held; an unknown type is passed over."""
     garbled, large, failing, unknown, killer = (uuid4() for _ in range(5))
-    neighbours, deaths = [uuid4() for _ in range(10)], tmp_path / "deaths"
+    neighbours = [uuid4() for _ in range(10)]
     async with baker.consuming():
         await baker.publish_raw(_garbled(garbled))
         await baker.publish(
@@ -175,16 +118,16 @@ async def test_each_kind_of_poison_stops_its_own_aggregate_and_a_retry_restores_
 
     await baker.publish(milled(killer, 1, number=bakery.KILLER), milled(killer, 2, number=AFTER))
     await baker.publish(*(milled(sack, seq) for seq in (3, 4) for sack in neighbours))
-    with supervised(settings_of(bakery.BAKER), "baker", deaths):
-        await eventually(lambda: _died(deaths, 5), seconds=60)
+    with supervised(settings_of(bakery.BAKER), "baker", tmp_path / "deaths") as consumer:
+        await eventually(lambda: consumer.killed_at_least(5), seconds=60)
         await eventually(lambda: baker.has_baked(1 + 40))
     deadly = next(row for row in await baker.held() if row["aggregate_id"] == killer and row["seq"] == 1)
 
     baker.oven.mended = True
     await retry_held(baker.floor)
     tally = await baker.tally(dict.fromkeys(neighbours, 4))
-    reliability.record("F-D13", faults=4 + killed(deaths), tally=tally, kinds=5, kills=killed(deaths))
-    assert (deadly["reason"], killed(deaths)) == ("interrupted", 5), "3 deliveries and 2 attempts of its own"
+    reliability.record("F-D13", faults=4 + consumer.killed, tally=tally, kinds=5, kills=consumer.killed)
+    assert (deadly["reason"], consumer.killed) == ("interrupted", 5), "3 deliveries and 2 attempts of its own"
     assert await baker.baked(failing) == [bakery.FAILING, AFTER]
     assert await baker.baked(killer) == [bakery.KILLER, AFTER]
     assert await baker.baked(unknown) == [AFTER]

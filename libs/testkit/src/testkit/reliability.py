@@ -17,6 +17,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import REGISTRY
+
 REPORT = Path(".local") / "reliability.json"
 SEED_VARIABLE = "SEED"
 BEGIN, END = "<!-- reliability: begin -->", "<!-- reliability: end -->"
@@ -26,11 +28,19 @@ FAULTS = {
     "F-D2": "killed after commit, before the answer",
     "F-D3": "relay killed between confirm and move",
     "F-D4": "four relays at once, the leader's session cut",
+    "F-D5": "leading relay killed, and paused",
+    "F-D6": "publishes refused, a binding removed",
     "F-D7": "broker killed under load",
+    "F-D8": "broker restarted while deliveries are unacknowledged",
     "F-D9": "consumer killed, a tenth of the events twice",
     "F-D11": "shuffled, duplicated, failing deliveries",
     "F-D12": "an event missing for a while",
     "F-D13": "poison events",
+    "F-D14": "slow consumer, and one whose queue is full",
+    "F-D15": "consumer paused",
+    "F-D16": "every process restarted under load",
+    "F-D17": "publisher and consumer of different versions",
+    "F-D18": "outbox that has carried very many events",
     "F-D19": "notifications lost",
 }
 """What each id of reliability 2.c1 does to the house; the ones that a test of ours stands for."""
@@ -55,6 +65,11 @@ class Tally:
             doubled=sum(len(seen) - len(set(seen)) for seen in numbers.values()),
             inverted=sum(one > other for seen in numbers.values() for one, other in pairwise(seen)),
         )
+
+
+def counted(name: str, **labels: str) -> float:
+    """Where a counter of this process stands."""
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 class Reliability:

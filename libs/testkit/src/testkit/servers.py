@@ -66,6 +66,12 @@ class TestServers:
         """Roles belong to a whole cluster: on one that others use, a session's roles bear its own prefix."""
         return f"{self._prefix}_" if isinstance(self._servers.postgres, Given) else ""
 
+    def broker_alarms(self) -> str:
+        """What the broker has too little of now, as an Erlang list: memory, disk, file handles."""
+        words = ("eval", "rabbit_alarm:get_alarms().")
+        broker = self._servers.rabbitmq
+        return (broker.control(*words) if isinstance(broker, RabbitMQ) else _control(*words)).strip()
+
     def start(self) -> None:
         """All three at once, which is quicker than one after another."""
         with exclusive(self._home.lock):
@@ -196,8 +202,8 @@ def _add_vhosts_to_given(names: list[str], user: str) -> None:
         _control("set_permissions", "-p", name, user, ".*", ".*", ".*")
 
 
-def _control(*words: str) -> None:
+def _control(*words: str) -> str:
     control = shutil.which("rabbitmqctl")
     if control is None:
         raise StackError("several workers on a given RabbitMQ need rabbitmqctl; use private servers")
-    subprocess.run([control, "-q", *words], check=True, capture_output=True)
+    return subprocess.run([control, "-q", *words], check=True, capture_output=True, text=True).stdout

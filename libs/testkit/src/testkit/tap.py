@@ -15,17 +15,20 @@ from chassis.bus import EXCHANGE, Envelope, connect
 
 
 class Tap:
-    """`heard` holds what has been delivered so far, duplicates included."""
+    """`heard` holds what has been delivered so far, duplicates included, `lags` the seconds from each fact to here."""
 
     def __init__(self, queue: AbstractQueue, exchange: AbstractExchange) -> None:
         self.heard: list[Envelope] = []
         self.messages: list[AbstractIncomingMessage] = []
+        self.lags: list[float] = []
         self._queue = queue
         self._exchange = exchange
 
     async def hear(self, message: AbstractIncomingMessage) -> None:
+        envelope = Envelope.from_message(message)
         self.messages.append(message)
-        self.heard.append(Envelope.from_message(message))
+        self.heard.append(envelope)
+        self.lags.append(time.time() - envelope.occurred_at.timestamp())
 
     async def bind(self, pattern: str) -> None:
         await self._queue.bind(self._exchange, routing_key=pattern)

@@ -116,15 +116,15 @@ class World:
         return ServiceClient(self.http, self.service.name, key, name, **acting)
 
     async def hears(
-        self, event: Event, *, seq: int | None = None, baseline: bool = False, may_fail: bool = False
+        self, event: Event, *, seq: int | None = None, baseline: bool = False, epoch: int = 1, may_fail: bool = False
     ) -> None:
         """Deliver an event of another service through exchange, queue and inbox.
 
-        Numbers count up per aggregate unless `seq` is given. Raises AssertionError when the handler fails, unless it
-        may.
+        Numbers count up per aggregate unless `seq` is given. A source that was restored from a backup speaks in a
+        higher epoch, beginning with a baseline. Raises AssertionError when the handler fails, unless it may.
         """
         assert self._inbound.hears(event.source(), event.aggregate), f"{self.service.name} hears no {event.topic}"
-        envelope = self._envelope(event, seq, baseline=baseline)
+        envelope = self._envelope(event, seq, baseline=baseline, epoch=epoch)
         await self._inbound.publish(envelope)
         self._heard += await self._inbound.apply(1)
         if not may_fail:
@@ -204,7 +204,7 @@ class World:
     def _key(self, issuer: str) -> SigningKey:
         return SigningKey.load(key_path(self._keys, issuer))
 
-    def _envelope(self, event: Event, seq: int | None, *, baseline: bool) -> Envelope:
+    def _envelope(self, event: Event, seq: int | None, *, baseline: bool, epoch: int = 1) -> Envelope:
         stream = (event.source(), event.aggregate, event.aggregate_id)
         number = self._numbers[stream] + 1 if seq is None else seq
         self._numbers[stream] = max(number, self._numbers[stream])
@@ -212,7 +212,7 @@ class World:
             event_id=new_id(),
             topic=event.topic,
             source=event.source(),
-            epoch=1,
+            epoch=epoch,
             aggregate_type=event.aggregate,
             aggregate_id=event.aggregate_id,
             seq=number,
