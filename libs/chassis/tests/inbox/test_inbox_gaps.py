@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median, quantiles
 from uuid import UUID, uuid4
@@ -12,75 +11,20 @@ import asyncpg
 import bakery
 import pytest
 from bakery import GrainMilled, SackChanged
-from kitchen import Bakery, eventually, milled
+from kitchen import Bakery, Mill, eventually, milled
 
-from chassis.bus import Envelope, connect, declare
+from chassis.bus import connect, declare
 from chassis.calls import OnBehalf
-from chassis.floor import Floor, open_floor
 from chassis.inbox import Consumer, join, rebuild, replay, restored
-from chassis.inbox.gaps import PATIENCE
+from chassis.inbox.gaps import PATIENCE, SCAN_SECONDS, STREAMS_PER_SCAN
 from chassis.inbox.source import history, one_moment
 from chassis.jobs import run_job
-from chassis.settings import ServiceSettings
 from kernel.refusal import Forbidden, Invalid, NotFound
-from kernel.scope import Actor
 from testkit.reliability import Reliability
 
 PAUSE_SECONDS = 10
 NOISE_SECONDS = 0.05
 """What another process of this machine may add to any single event."""
-
-
-@dataclass
-class Mill:
-    """The mill's floor, with what it says and forgets."""
-
-    floor: Floor
-    admin_url: str
-
-    async def says(self, sack: UUID, numbers: range) -> list[Envelope]:
-        """Commit these events, and answer them as they will be published."""
-        for number in numbers:
-            async with self.floor.db.transaction(actor=Actor.job("test"), request_id="r") as tx:
-                await tx.run(
-                    """insert into sacks (id, version, weight) values ($1, $2::int, $2::int)
-                    on conflict (id) do update set version = excluded.version, weight = excluded.weight""",
-                    sack,
-                    number,
-                )
-                tx.emit(GrainMilled(sack_id=sack, number=number))
-        async with one_moment(self.floor.db) as db:
-            return await history(db, bakery.MILL, "sack", sack, 1)
-
-    async def forgets(self, sack: UUID, up_to: int) -> None:
-        """As if the archive had been pruned."""
-        connection = await asyncpg.connect(self.admin_url)
-        await connection.execute("delete from mill.outbox where aggregate_id = $1 and aggregate_seq <= $2", sack, up_to)
-        await connection.close()
-
-    async def archives(self) -> None:
-        """As if the relay had published everything."""
-        connection = await asyncpg.connect(self.admin_url)
-        await connection.execute(
-            "with gone as (delete from mill.outbox returning *) insert into mill.outbox_archive select * from gone"
-        )
-        await connection.close()
-
-    async def waiting(self) -> list[asyncpg.Record]:
-        async with self.floor.db.reader() as db:
-            return await db.fetch("select * from outbox order by id")
-
-
-@pytest.fixture
-def source(mill: Floor, bakery_url: str) -> Mill:
-    return Mill(mill, bakery_url)
-
-
-@pytest.fixture
-async def hungry(baker: Bakery, mill_url: str, settings_of: Callable[..., ServiceSettings]) -> AsyncIterator[Bakery]:
-    """A baker that knows where the mill is."""
-    async with open_floor(bakery.BAKER, settings_of(bakery.BAKER, mill_url=mill_url)) as floor:
-        yield Bakery(floor, baker.rabbitmq_url, baker.oven)
 
 
 async def test_a_gap_is_filled_from_the_archive_after_30_seconds_and_not_before(hungry: Bakery, source: Mill) -> None:
@@ -96,6 +40,19 @@ async def test_a_gap_is_filled_from_the_archive_after_30_seconds_and_not_before(
     await consumer.gaps.step()
     assert await hungry.baked(sack) == [1, 2, 3, 4, 5, 6, 7]
     assert await hungry.held() == []
+
+
+async def test_gaps_that_one_scan_cannot_take_are_filled_by_the_next_at_once(hungry: Bakery, source: Mill) -> None:
+    sacks, consumer = [uuid4() for _ in range(STREAMS_PER_SCAN + 3)], Consumer(hungry.floor)
+    for sack in sacks:
+        first, _, third = await source.says(sack, range(1, 4))
+        await consumer.apply([first, third])
+    hungry.floor.clock.turn(timedelta(seconds=31))
+
+    pauses = [await consumer.gaps.step() for _ in range(2)]
+
+    assert pauses == [0.0, SCAN_SECONDS]
+    assert [await hungry.baked(sack) for sack in sacks] == [[1, 2, 3]] * len(sacks)
 
 
 async def test_a_gap_delays_its_own_aggregate_only_until_the_archive_fills_it(

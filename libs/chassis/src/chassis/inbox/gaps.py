@@ -42,7 +42,7 @@ class GapFiller:
         self._pauses: dict[StreamKey, tuple[float, float]] = {}
 
     async def step(self) -> float:
-        """One scan; answers the seconds until the next."""
+        """One scan; answers the seconds until the next, which follows at once where more gaps may be found."""
         async with self._floor.db.reader() as db:
             await db.fetch(_WAKE_OVERLOOKED, OVERLOOKED)
             counts = await db.fetchrow(_COUNTS)
@@ -52,25 +52,25 @@ class GapFiller:
             _failing.set(counts["failing"])
         _gaps.set(len(rows))
         self._forget_all_but([_key(row) for row in rows])
-        for row in rows:
-            await self._fill(row)
-        return SCAN_SECONDS
+        asked = [await self._fill(row) for row in rows]
+        return 0.0 if sum(asked) >= STREAMS_PER_SCAN else SCAN_SECONDS
 
     def _forget_all_but(self, keys: Sequence[StreamKey]) -> None:
         self._pauses = {key: pause for key, pause in self._pauses.items() if key in keys}
 
-    async def _fill(self, row: Record) -> None:
-        """Ask for one stream's missing numbers, unless it was asked for in vain a moment ago."""
+    async def _fill(self, row: Record) -> bool:
+        """Ask for one stream's missing numbers; False when that was done in vain a moment ago."""
         key = _key(row)
         due, pause = self._pauses.get(key, (0.0, PAUSE_SECONDS_MIN))
         if time.monotonic() < due:
-            return
+            return False
         _log.error("inbox.gap", stream=str(key), after=row["last_seq"], held_from=row["first_held"])
         try:
             await self.fetch(key, row["last_seq"] + 1)
         except (Refusal, LookupError, ValueError) as error:
             _log.warning("inbox.gap_unanswered", stream=str(key), problem=f"{type(error).__name__}: {error}"[:300])
         self._pauses[key] = (time.monotonic() + pause, min(pause * 2, PAUSE_SECONDS_MAX))
+        return True
 
     async def fetch(self, key: StreamKey, start: int) -> int:
         """Fetch and apply what the source has from this number on; answers how many events that was."""
