@@ -79,6 +79,35 @@ async def test_projection_ignores_older_version(market: Any) -> None:
     assert await buyer.sees(product) == 200
 
 
+async def test_after_a_restore_of_identity_versions_count_anew(market: Any) -> None:
+    buyer, vendor = await market.buyer(), await market.vendor()
+    product = await vendor.lists()
+    for name in ("Second", "Third", "Fourth"):
+        await vendor.becomes(company_name=name)
+    restored = vendor.snapshot.model_copy(update={"version": 2, "kyc_status": Kyc.SUSPENDED})
+
+    await market.world.hears(restored, epoch=2, baseline=True)
+    hidden = await buyer.sees(product)
+    await vendor.becomes(company_name="Said before the restore")
+
+    assert (hidden, await buyer.sees(product)) == (404, 404)
+
+
+async def test_an_answer_after_a_restore_counts_for_a_store_that_was_not_heard_of_since(market: Any) -> None:
+    buyer, vendor, other = await market.buyer(), await market.vendor(), await market.vendor()
+    product = await vendor.lists()
+    for kyc_status in (Kyc.VERIFIED, Kyc.SUSPENDED):
+        await vendor.becomes(kyc_status=kyc_status)
+    await market.world.hears(other.snapshot, epoch=2, baseline=True)
+    restored = vendor.snapshot.model_copy(update={"version": 2, "kyc_status": Kyc.VERIFIED})
+    market.identity.stores[vendor.store_id] = restored
+
+    answer = await market.checkout(buyer, (product, 1)).reserves()
+
+    assert [line["reserved"] for line in answer["lines"]] == [True]
+    assert market.identity.asked == [vendor.store_id]
+
+
 async def test_inactive_products_and_ones_own_are_not_found(market: Any) -> None:
     vendor, other = await market.vendor(), await market.vendor()
     await vendor.lists(title="Own")

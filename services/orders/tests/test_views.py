@@ -40,6 +40,17 @@ async def test_projection_ignores_older_version(market: Any) -> None:
     assert await known(market, vendor.id) == ("Third again", 3, False)
 
 
+async def test_after_a_restore_of_identity_versions_count_anew(market: Any) -> None:
+    vendor = market.vendor()
+    for name, version in (("Third", 3), ("Fourth", 4)):
+        await market.world.hears(store_snapshot(vendor.id, name, StoreType.VENDOR, version))
+
+    await market.world.hears(store_snapshot(vendor.id, "Restored", StoreType.VENDOR, 2), epoch=2, baseline=True)
+    await market.world.hears(store_snapshot(vendor.id, "Said before the restore", StoreType.VENDOR, 5))
+
+    assert await known(market, vendor.id) == ("Restored", 2, False)
+
+
 async def test_a_deleted_store_stays_as_a_tombstone(market: Any) -> None:
     vendor = market.vendor()
     gone = store_snapshot(vendor.id, "Gone", StoreType.VENDOR, 2).model_copy(update={"deleted": True})

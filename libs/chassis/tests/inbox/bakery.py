@@ -59,6 +59,7 @@ Table(
     "sack_views",
     BAKER_METADATA,
     Column("sack_id", Uuid, primary_key=True),
+    Column("source_epoch", Integer, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("weight", Integer, nullable=False),
 )
@@ -106,11 +107,14 @@ async def bake(tx: Tx, event: GrainMilled) -> None:
 
 
 async def keep_view(tx: Tx, event: SackChanged) -> None:
+    assert tx.cause is not None
     await tx.run(
-        """insert into sack_views (sack_id, version, weight) values ($1, $2, $3)
-        on conflict (sack_id) do update set version = excluded.version, weight = excluded.weight
-        where sack_views.version <= excluded.version""",
+        """insert into sack_views (sack_id, source_epoch, version, weight) values ($1, $2, $3, $4)
+        on conflict (sack_id) do update set
+            source_epoch = excluded.source_epoch, version = excluded.version, weight = excluded.weight
+        where (sack_views.source_epoch, sack_views.version) <= (excluded.source_epoch, excluded.version)""",
         event.sack_id,
+        tx.cause.epoch,
         event.version,
         event.weight,
     )

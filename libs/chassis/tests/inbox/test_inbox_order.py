@@ -124,16 +124,17 @@ async def test_a_failing_first_event_is_history_that_a_baseline_does_not_jump(ba
     assert await baker.rows("select * from sack_views") == []
 
 
-async def test_a_higher_epoch_starts_a_stream_anew_by_baseline(baker: Bakery) -> None:
+async def test_a_higher_epoch_starts_a_stream_and_its_versions_anew_by_baseline(baker: Bakery) -> None:
     sack, consumer = uuid4(), Consumer(baker.floor)
-    await consumer.apply([milled(sack, seq) for seq in range(1, 10)])
+    await consumer.apply([*(milled(sack, seq) for seq in range(1, 10)), weighed(milled(sack, 10), 10, 100)])
     await consumer.apply(milled(sack, 7, epoch=2, number=70))
     assert await baker.last_seq(sack) == 0, "an ordinary event does not open the stream in its new epoch"
 
     await consumer.apply(weighed(milled(sack, 6, epoch=2, baseline=True), version=6, weight=60))
-    await consumer.apply(milled(sack, 10, number=99))
+    await consumer.apply([milled(sack, 11, number=99), weighed(milled(sack, 12), 11, 110)])
 
     assert await baker.baked(sack) == [*range(1, 10), 70]
+    assert [tuple(row) for row in await baker.rows("select version, weight from sack_views")] == [(6, 60)]
     assert await baker.last_seq(sack) == 7, "the old epoch has nothing to say any more"
 
 

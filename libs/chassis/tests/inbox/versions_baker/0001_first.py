@@ -17,4 +17,7 @@ def upgrade() -> None:
             n bigint generated always as identity primary key, sack_id uuid not null, number int not null,
             baked_at timestamptz not null default clock_timestamp())
     """)
-    op.execute("create table baker.sack_views (sack_id uuid primary key, version bigint not null, weight int not null)")
+    op.execute("""
+        create table baker.sack_views (
+            sack_id uuid primary key, source_epoch int not null, version bigint not null, weight int not null)
+    """)
