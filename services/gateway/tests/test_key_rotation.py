@@ -68,6 +68,7 @@ def path(house: House, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.plant("a predecessor that leaves at once")
 async def test_six_key_rotations_under_load_refuse_no_good_token(house: House, path: Path) -> None:
     ring = KeyRing(path)
     load = Load(house, ring, await house.session())

@@ -48,7 +48,7 @@ async def is_given_a_temporary_one(admin: Person, person: Person, key: str | Non
 
 
 def refusal(answer: httpx.Response) -> tuple[int, str | None]:
-    return answer.status_code, answer.json()["error"].get("reason")
+    return answer.status_code, answer.json().get("error", {}).get("reason")
 
 
 async def audited(world: World, action: str) -> int:
@@ -66,6 +66,7 @@ async def world_with_mail(servers: TestServers) -> AsyncIterator[tuple[World, Re
 # Changed by who knows the old one
 
 
+@pytest.mark.plant("a new password that ends no session")
 async def test_a_changed_password_ends_every_other_session_and_keeps_this_one(world: World) -> None:
     sam = await a_store(world)
     elsewhere = Person(world, sam.email)
@@ -126,6 +127,7 @@ async def test_of_two_changes_at_once_one_wins_and_ends_the_others_session(world
     assert len(await world.emitted(SecurityAlert)) == 1
 
 
+@pytest.mark.plant("a proof that never ages")
 async def test_a_login_that_was_verified_before_the_change_opens_no_session_after_it(world: World) -> None:
     sam = await a_store(world)
     late = Person(world, sam.email)
@@ -244,6 +246,7 @@ async def test_a_reset_ends_every_session_and_its_token_works_once(world: World)
     assert await audited(world, "auth.password_reset") == 1
 
 
+@pytest.mark.plant("a reset token looked at and not used up")
 async def test_of_many_uses_of_a_token_at_once_one_wins(world: World) -> None:
     sam = await a_store(world)
     token = await a_token(world, sam)
