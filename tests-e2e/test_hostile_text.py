@@ -24,7 +24,7 @@ from bodies import valid_bodies
 from markets import open_market
 from neighbours import World, settle
 from operations import IdParameter, Operation, all_operations
-from passes import Caller
+from passes import Caller, claims_of
 
 from kernel.text import cleaned
 from packhouse.actors import PASSWORD, product
@@ -82,6 +82,9 @@ UNREADABLE = ("a\x00b", "\x00", "a\ud800", "\udfff\ud800")
 """JSON can write these, and no text has them."""
 
 IMMENSE = "\u0301" * 100_000
+AS_IT_STANDS = {"POST /api/v1/vendor/orders/{order_id}/decision"}
+"""Answer a repeat with what was written the first time (P15)."""
+
 IN_HEADERS = tuple(text for text in INJECTIONS if text.isprintable())
 
 PUBLIC = [one for one in all_operations() if not one.is_internal]
@@ -92,7 +95,7 @@ FORMS = [pytest.param(SHARE, id="short"), pytest.param(1, id="long", marks=pytes
 
 @dataclass(frozen=True)
 class Street:
-    """One world to write in, and a store of nobody's whose standing may change."""
+    """One world to write in, and a bystander whose store's standing and whose password may change."""
 
     world: World
     ids: Mapping[str, str]
@@ -114,7 +117,9 @@ async def street(stack: Stack) -> AsyncIterator[Street]:
         world = await settle(market, market.buyers[0], market.vendors[0])
         members = {"buyer": world.buyer, "vendor": world.vendor, "admin": market.admin}
         callers = {name: Caller.of(name, str(member.token)) for name, member in members.items()}
-        yield Street(world, world.ids | {"store_id": str(market.buyers[1].store_id)}, callers)
+        bystander = market.buyers[1]
+        ids = {"store_id": str(bystander.store_id), "user_id": claims_of(str(bystander.token))["sub"]}
+        yield Street(world, world.ids | ids, callers)
 
 
 # Requests
@@ -193,7 +198,7 @@ def findings(attempt: Attempt, response: httpx.Response, seconds: float) -> str 
         return f"took {seconds:.1f} s"
     if MARK in str(response.headers):
         return "a header was split"
-    if response.status_code >= 300 or attempt.place.place != "body":
+    if response.status_code >= 300 or attempt.place.place != "body" or attempt.operation.name in AS_IT_STANDS:
         return None
     named = next(str(step) for step in reversed(attempt.place.steps) if isinstance(step, str))
     shown = {word.casefold() for word in words_under(response.json().get("data"), named)}

@@ -42,7 +42,7 @@ async def test_unknown_api_path_401_then_404(house: House) -> None:
     assert not house.catalog.seen
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", "/internal/v1/sessions/x", "/docs", "/apix"])
+@pytest.mark.parametrize("path", ["/", "/nothing", "/internal/v1/sessions/x", "/docs/nothing", "/apix"])
 async def test_outside_of_api_there_is_nothing_but_the_gateways_own(house: House, path: str) -> None:
     assert refusal(await house.get(path, await house.session())) == (404, "NOT_FOUND", None)
 

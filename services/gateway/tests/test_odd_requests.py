@@ -82,7 +82,6 @@ CHUNKS = {
 }
 
 UNLISTED = [
-    "/docs",
     "/redoc",
     "/docs/oauth2-redirect",
     "/server-status",

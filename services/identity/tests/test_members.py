@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from contracts.identity import StoreChanged
+from identity.domain.people import Proof
 from identity.usecases import accounts
 from kernel.scope import Actor, Role
 from testkit.world import World
@@ -201,7 +202,7 @@ async def test_a_removal_waits_for_a_login_under_way(world: World) -> None:
     owner = await a_store(world)
     kim = await a_colleague(owner)
     async with world.db.transaction(actor=Actor.anonymous(), request_id="test") as tx:
-        entered = await accounts.enter(tx, kim.claims.user_id, "somewhere")
+        entered = await accounts.enter(tx, Proof(kim.claims.user_id, password_changed_at=None), "somewhere")
         removing = asyncio.create_task(owner.removes(kim))
         await asyncio.sleep(0.3)
         assert not removing.done(), "else the new session would survive"

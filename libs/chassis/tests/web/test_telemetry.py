@@ -79,11 +79,12 @@ async def test_spans_are_exported_with_their_route_and_without_private_attribute
     with continue_trace(PARENT, "inbox.apply", email="joe@example.org"), span("inner"):
         inside = current_traceparent()
 
-    served, inner, outer = exporter.get_finished_spans()
+    asked, served, inner, outer = exporter.get_finished_spans()
+    assert (asked.name, asked.parent.span_id) == ("postgresql", served.context.span_id)
     assert answer.status_code == 404
     assert served.name == "GET /api/v1/jars/{jar_id}"
     assert served.attributes["http.response.status_code"] == 404
-    assert {one.context.trace_id for one in (served, inner, outer)} == {int(PARENT.split("-")[1], 16)}
+    assert {one.context.trace_id for one in (asked, served, inner, outer)} == {int(PARENT.split("-")[1], 16)}
     assert outer.attributes == {"email": REDACTED}
     assert inside.split("-")[2] == f"{inner.context.span_id:016x}"
     assert inner.parent.span_id == outer.context.span_id

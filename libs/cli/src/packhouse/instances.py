@@ -100,8 +100,7 @@ class Instance:
         """Raise StackError with the end of its log when it ended or did not become ready in time."""
         if self.role.port is None:
             return
-        wait_until(lambda: self.is_ready() or not self.alive, timeout)
-        if not self.is_ready():
+        if not wait_until(lambda: self.is_ready() or not self.alive, timeout) or not self.alive:
             raise StackError(f"{self.name} is not ready, see {self.home.log(self.name)}:\n{self.process.tail()}")
 
     def is_ready(self) -> bool:
