@@ -8,7 +8,8 @@ import pytest
 from argon2 import PasswordHasher
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from identity.clients.common_passwords import AMOUNT, LENGTH_MIN, is_common
+from identity.clients.common_passwords import AMOUNT, is_common
+from identity.domain.people import PASSWORD_LENGTHS
 from testkit.world import World
 
 from .people import PASSWORD, Person, a_store, directly, hashes
@@ -96,7 +97,7 @@ async def test_what_everybody_tries_first_is_no_password(world: World, password:
 def test_ten_thousand_common_passwords_are_known() -> None:
     known = [word for word in FREQUENCY_LISTS["passwords"] if is_common(word)]
     assert len(known) == AMOUNT
-    assert min(map(len, known)) == LENGTH_MIN
+    assert min(map(len, known)) == PASSWORD_LENGTHS.start
     assert not is_common(PASSWORD)
 
 

@@ -43,13 +43,14 @@ _templates = Environment(
 
 def pages() -> Mapping[str, Answer]:
     """What stands at each path. An asset's path changes with its content, so that it can be kept for good."""
-    paths = {name: f"/docs/assets/{hashlib.sha256(_content(name)).hexdigest()[:12]}/{name}" for name in _ASSETS}
+    contents = {name: _content(name) for name in _ASSETS}
+    paths = {name: f"/docs/assets/{hashlib.sha256(kept).hexdigest()[:12]}/{name}" for name, kept in contents.items()}
     events = event_page(asyncapi())
     return {
         REFERENCE_PAGE: _page("reference.html", _REFERENCE_POLICY, title="API", assets=paths),
         EVENTS_PAGE: _page("events.html", _EVENTS_POLICY, title="Events", assets=paths, page=events),
         EVENTS_DOCUMENT: Answer(json.dumps(asyncapi()).encode(), headers=(("Cache-Control", _HOUR),)),
-        **{path: _asset(name) for name, path in paths.items()},
+        **{path: _asset(name, contents[name]) for name, path in paths.items()},
     }
 
 
@@ -59,10 +60,10 @@ def _page(template: str, policy: str, **facts: object) -> Answer:
     return Answer(text.encode(), headers=headers, content_type=_HTML)
 
 
-def _asset(name: str) -> Answer:
+def _asset(name: str, content: bytes) -> Answer:
     """The file as it is stored: browsers unpack what is compressed."""
     packed = (("Content-Encoding", "gzip"),) if name in _COMPRESSED else ()
-    return Answer(_content(name), headers=(("Cache-Control", _FOR_GOOD), *packed), content_type=_ASSETS[name])
+    return Answer(content, headers=(("Cache-Control", _FOR_GOOD), *packed), content_type=_ASSETS[name])
 
 
 def _content(name: str) -> bytes:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from chassis.web import CLEAN, Body, Email, Name, PostalAddress, Text
 from contracts.values import Address
 from identity.clients.common_passwords import refuse_common
-from identity.domain.people import Membership, User
+from identity.domain.people import PASSWORD_LENGTHS, Membership, User
 from identity.domain.stores import RADIUS_METERS_MAX, Badge, OwnerDetail, Store
 from identity.flows.signing_in import Applicant
 from identity.queries import StoreDetail
@@ -25,7 +25,9 @@ def _uncommon(password: str, field: ValidationInfo) -> str:
 
 CompanyName = Annotated[str, Field(min_length=1, max_length=200), CLEAN]
 Phone = Annotated[str, Field(min_length=1, max_length=32), CLEAN]
-NewPassword = Annotated[str, Field(min_length=8, max_length=128), AfterValidator(_uncommon)]
+NewPassword = Annotated[
+    str, Field(min_length=PASSWORD_LENGTHS.start, max_length=PASSWORD_LENGTHS.stop - 1), AfterValidator(_uncommon)
+]
 """A password being set."""
 
 GivenPassword = Annotated[str, Field(min_length=1, max_length=1024)]

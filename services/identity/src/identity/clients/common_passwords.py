@@ -1,18 +1,13 @@
 """The passwords that everybody tries first, from a package (reliability 3.11)."""
 
+from functools import cache
+from itertools import islice
 from typing import Final
 
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
-
+from identity.domain.people import PASSWORD_LENGTHS
 from kernel.refusal import Invalid
 
-LENGTH_MIN: Final = 8
 AMOUNT: Final = 10_000
-
-_COMMON: Final = frozenset(
-    [password for password in FREQUENCY_LISTS["passwords"] if len(password) >= LENGTH_MIN][:AMOUNT]
-)
-"""In lower case. The list goes by frequency; shorter ones are refused for their length already."""
 
 
 def refuse_common(password: str, field: str) -> None:
@@ -23,4 +18,13 @@ def refuse_common(password: str, field: str) -> None:
 
 def is_common(password: str) -> bool:
     """Whether it is one of the 10,000 most common passwords that are long enough, in whatever case."""
-    return password.lower() in _COMMON
+    return password.lower() in _common()
+
+
+@cache
+def _common() -> frozenset[str]:
+    """In lower case. The list goes by frequency; shorter ones are refused for their length already."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # takes a moment and 10 MB, and only new passwords need it
+
+    long_enough = (password for password in FREQUENCY_LISTS["passwords"] if len(password) >= PASSWORD_LENGTHS.start)
+    return frozenset(islice(long_enough, AMOUNT))

@@ -32,14 +32,33 @@ async def override_standing(tx: Tx, change: Change, store_id: UUID, override: Ov
     """
     if override_is_over(override.until, business_day(tx.now)):
         raise Invalid.field("until")
-    store = await stores.locked(tx, store_id)
-    if store is None:
-        raise NotFound
-    if store.kyc_status is Kyc.SUSPENDED:
-        raise Conflict("store_suspended", "the store is suspended")
+    store = await hold_unsuspended(tx, store_id)
     changed = await _apply(tx, change, store, override)
     tx.audit("store.standing_override", "store", store_id, {"before": _facts(store), "after": asdict(override)})
     return changed
+
+
+async def hold(tx: Tx, store_id: UUID) -> Store:
+    """The store under its lock. Raises NotFound."""
+    store = await stores.locked(tx, store_id)
+    if store is None:
+        raise NotFound
+    return store
+
+
+async def hold_unsuspended(tx: Tx, store_id: UUID) -> Store:
+    """As `hold`; raises Conflict "store_suspended" too."""
+    store = await hold(tx, store_id)
+    if store.kyc_status is Kyc.SUSPENDED:
+        raise Conflict("store_suspended", "the store is suspended")
+    return store
+
+
+async def tell(tx: Tx, change: Change, before: Store, after: Store) -> None:
+    """Say what the store is now; where it stands anew, its sessions do too."""
+    if after.standing is not before.standing:
+        await sessions.note_change(tx, change, await sessions.raise_version_of_store(tx, after.id))
+    tx.emit(after.as_event())
 
 
 async def end_override(tx: Tx, change: Change, store_id: UUID, today: date) -> None:
@@ -60,9 +79,7 @@ async def _apply(tx: Tx, change: Change, store: Store, override: Override) -> St
         until=override.until,
         reason=override.reason,
     )
-    if changed.standing is not store.standing:
-        await sessions.note_change(tx, change, await sessions.raise_version_of_store(tx, store.id))
-    tx.emit(changed.as_event())
+    await tell(tx, change, store, changed)
     return changed
 
 

@@ -6,16 +6,15 @@ from chassis.db import Tx
 from identity.domain.sessions import Change
 from identity.domain.standing import recomputed_kyc
 from identity.domain.stores import Store
-from identity.repo import sessions, stores
-from kernel.refusal import Conflict, NotFound
+from identity.repo import stores
+from identity.usecases.standing import hold, hold_unsuspended, tell
+from kernel.refusal import Conflict
 from kernel.scope import Kyc
 
 
 async def suspend(tx: Tx, change: Change, store_id: UUID, reason: str) -> Store:
     """Whatever its licences and overrides say. Raises NotFound, and Conflict for a store that is suspended."""
-    store = await _locked(tx, store_id)
-    if store.kyc_status is Kyc.SUSPENDED:
-        raise Conflict("store_suspended", "the store is suspended")
+    store = await hold_unsuspended(tx, store_id)
     return await _settle(tx, change, store, Kyc.SUSPENDED, "store.suspend", reason)
 
 
@@ -24,23 +23,15 @@ async def reinstate(tx: Tx, change: Change, store_id: UUID, reason: str) -> Stor
 
     Raises NotFound, and Conflict for a store that is not suspended.
     """
-    store = await _locked(tx, store_id)
+    store = await hold(tx, store_id)
     if store.kyc_status is not Kyc.SUSPENDED:
         raise Conflict("not_suspended", "the store is not suspended")
     return await _settle(tx, change, store, recomputed_kyc(()), "store.reinstate", reason)
 
 
-async def _locked(tx: Tx, store_id: UUID) -> Store:
-    store = await stores.locked(tx, store_id)
-    if store is None:
-        raise NotFound
-    return store
-
-
 async def _settle(tx: Tx, change: Change, store: Store, kyc: Kyc, action: str, reason: str) -> Store:
     suspended_reason = reason if kyc is Kyc.SUSPENDED else None
     changed = await stores.change(tx, store.id, {"kyc_status": kyc, "suspended_reason": suspended_reason})
-    await sessions.note_change(tx, change, await sessions.raise_version_of_store(tx, store.id))
-    tx.emit(changed.as_event())
+    await tell(tx, change, store, changed)
     tx.audit(action, "store", store.id, {"before": store.standing, "after": changed.standing, "reason": reason})
     return changed
