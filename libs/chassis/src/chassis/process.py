@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -22,6 +23,8 @@ EVERYWHERE: Final = "0.0.0.0"  # noqa: S104  a container's default
 GRACE_SECONDS: Final = 25
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than any pool of ours keeps an idle connection, so that none is closed while a request is on its way."""
+PARTING_SECONDS: Final = 1.0
+"""How long clients are told with each answer that it is the connection's last, before idle connections are closed."""
 _GC_THRESHOLDS: Final = (25_000, 20, 50)
 
 Result = TypeVar("Result")
@@ -136,6 +139,16 @@ class _Server(uvicorn.Server):
     async def exit_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Part from the clients first: a connection closed by surprise cuts the request that is on its way in it."""
+        for server in self.servers:
+            server.close()
+        self.server_state.default_headers.append((b"connection", b"close"))
+        for _ in range(20):
+            if self.server_state.connections:
+                await asyncio.sleep(PARTING_SECONDS / 20)
+        await super().shutdown(sockets)
 
 
 def configuration(app: ASGIApp, floor: Floor, *, host: str, port: int) -> uvicorn.Config:

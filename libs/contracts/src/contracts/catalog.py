@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.event import Snapshot, Wire
+from contracts.media import Attachment, Detachment
 from contracts.values import Cents, Quantity, VolumeDiscount, Warned
 
 
@@ -22,6 +23,14 @@ class ProductChanged(Snapshot, topic="catalog.product_changed.v1", aggregate="pr
     is_active: bool
     in_stock: bool
     thumbnail_url: str | None = None
+
+
+class CatalogMediaAttached(Attachment, topic="catalog.media_attached.v1", aggregate="media", key="media_id"):
+    """A product shows a picture, or has its certificate of analysis."""
+
+
+class CatalogMediaDetached(Detachment, topic="catalog.media_detached.v1", aggregate="media", key="media_id"):
+    """A product has let go of a picture or certificate."""
 
 
 class QuoteItem(Wire):

@@ -1,12 +1,13 @@
 """What identity says: stores and users as snapshots, security alerts, and sessions as the gateway reads them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from contracts.event import Event, Snapshot, Wire
+from contracts.media import Attachment, Detachment
 from contracts.values import Address
 from kernel.scope import Kyc, Role, StoreType, SystemRole
 
@@ -45,6 +46,41 @@ class SecurityAlert(Event, topic="identity.security_alert.v1", aggregate="user",
     user_id: UUID
     kind: Literal["refresh_reuse", "password_changed"]
     occurred_at: datetime
+
+
+LicenseStatus = Literal["pending", "verified", "rejected", "expired"]
+
+
+class LicenseStatusChanged(Event, topic="identity.license_status_changed.v1", aggregate="license", key="license_id"):
+    """`kyc_status` is the store's effective one once the licence has its new status; `reason` tells of a rejection."""
+
+    license_id: UUID
+    store_id: UUID
+    status: LicenseStatus
+    previous_status: LicenseStatus | None = None
+    reason: str | None = None
+    kyc_status: Kyc
+
+
+class LicenseExpiringSoon(Event, topic="identity.license_expiring_soon.v1", aggregate="license", key="license_id"):
+    license_id: UUID
+    store_id: UUID
+    expiration_date: date
+    days_until_expiration: int
+
+
+class LicenseExpired(Event, topic="identity.license_expired.v1", aggregate="license", key="license_id"):
+    license_id: UUID
+    store_id: UUID
+    expired_at: datetime
+
+
+class IdentityMediaAttached(Attachment, topic="identity.media_attached.v1", aggregate="media", key="media_id"):
+    """A licence holds its scan, or a store its logo or banner."""
+
+
+class IdentityMediaDetached(Detachment, topic="identity.media_detached.v1", aggregate="media", key="media_id"):
+    """A licence or a store has let go of a medium."""
 
 
 class SessionState(Wire):
