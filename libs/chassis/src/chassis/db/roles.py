@@ -123,7 +123,7 @@ def table_grants(metadata: MetaData, roles: Roles) -> list[str]:
     statements = [
         f'revoke all on all tables in schema "{schema}" from "{roles.app}", "{roles.relay}"',
         f'grant usage on all sequences in schema "{schema}" to "{roles.app}"',
-        f'grant execute on function "{schema}".keep_archive() to "{roles.relay}"',
+        f'grant execute on function "{schema}".keep_archive(), "{schema}".tidy_outbox() to "{roles.relay}"',
     ]
     for table in metadata.sorted_tables:
         statements.append(f'grant {table.info.get("app", _READ_WRITE)} on "{schema}"."{table.name}" to "{roles.app}"')

@@ -1,4 +1,4 @@
-"""Published events are kept 30 days, a partition a day; and what the relay tells about the outbox."""
+"""Published events are kept 30 days, a partition a day; and how the relay keeps and measures the outbox."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,8 @@ from chassis.outbox.leadership import Session, StatementFailed
 from chassis.telemetry import gauge, get_logger
 
 PENDING_COUNTED_MAX = 100_000
+RESTING_PENDING_MAX = 500
+HOT_BYTES_MAX = 8 * 1024 * 1024
 
 _PENDING = gauge("outbox_pending", "Events that are committed and not published yet", ["service"])
 _OLDEST = gauge("outbox_oldest_seconds", "Age of the oldest event that is not published yet", ["service"])
@@ -14,7 +16,8 @@ _STRAY = gauge("outbox_archive_stray", "Archived events whose day had no partiti
 
 _MEASURE = """
 select (select count(*) from (select 1 from outbox limit $1) as counted) as pending,
-       coalesce(extract(epoch from clock_now() - (select created_at from outbox order by id limit 1)), 0) as oldest
+       coalesce(extract(epoch from clock_now() - (select created_at from outbox order by id limit 1)), 0) as oldest,
+       pg_total_relation_size('outbox') as bytes
 """
 
 _log = get_logger("chassis.outbox")
@@ -30,9 +33,12 @@ async def keep_archive(session: Session, service: str) -> None:
 
 
 async def measure(session: Session, service: str) -> None:
-    rows = await session.fetch(_MEASURE, PENDING_COUNTED_MAX)
-    _PENDING.labels(service).set(rows[0]["pending"])
-    _OLDEST.labels(service).set(float(rows[0]["oldest"]))
+    """Tell how the outbox is, and give back what it has grown by once it is at rest (P9)."""
+    (row,) = await session.fetch(_MEASURE, PENDING_COUNTED_MAX)
+    _PENDING.labels(service).set(row["pending"])
+    _OLDEST.labels(service).set(float(row["oldest"]))
+    if row["pending"] <= RESTING_PENDING_MAX and row["bytes"] > HOT_BYTES_MAX:
+        await session.fetch("select tidy_outbox()")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, ClassVar
 
@@ -64,63 +65,51 @@ class _Lines:
     debug = info = warning = error = critical = msg
 
 
-def _add_context(logger: Any, _method: str, event: Event) -> Event:
-    """What is known without being said: it is ours, and comes after the redaction of what was said."""
-    event.setdefault("logger", getattr(logger, "name", None))
-    ids = current_ids()
-    if ids is not None:
-        event["trace_id"], event["span_id"] = ids
-    return {**_fields.get(), **event}
+class _Written:
+    """The one step that every line takes; whatever a caller or a library says is redacted before ours is added."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __call__(self, logger: Any, method: str, event: Event) -> str:
+        if event.get("exc_info"):
+            event["stack"] = _stack(event["exc_info"])
+        event.pop("exc_info", None)
+        line = {**_fields.get(), **redacted(event)}
+        line.setdefault("logger", getattr(logger, "name", None))
+        line |= {"level": _LEVELS.get(method, method), "timestamp": datetime.now(UTC), "service": self._service}
+        ids = current_ids()
+        if ids is not None:
+            line["trace_id"], line["span_id"] = ids
+        return _rendered(line)
 
 
-def _add_stack(_logger: Any, _method: str, event: Event) -> Event:
-    """Turn `exc_info` into the stack without local values; messages of others are scrubbed."""
-    given = event.pop("exc_info", None)
-    if given:
-        error = given if isinstance(given, BaseException) else _raised(given)
-        if error is not None:
-            event["stack"] = "".join(traceback.format_exception(error))
-    return event
+_LEVELS = {"exception": "error", "warn": "warning"}
+
+
+def _stack(given: bool | BaseException | ExcInfo) -> str | None:
+    """Without local values."""
+    error = given if isinstance(given, BaseException) else _raised(given)
+    return None if error is None else "".join(traceback.format_exception(error))
 
 
 def _raised(given: bool | ExcInfo) -> BaseException | None:
     return given[1] if isinstance(given, tuple) else sys.exc_info()[1]
 
 
-def _redact(_logger: Any, _method: str, event: Event) -> Event:
-    return redacted(event)
-
-
-def _render(_logger: Any, _method: str, event: Event) -> str:
+def _rendered(line: Event) -> str:
     try:
-        return to_json(event, fallback=str).decode()
+        return to_json(line, fallback=str).decode()
     except ValueError:  # lone surrogates in somebody else's text
         return to_json(
-            {key: str(value).encode(errors="backslashreplace").decode() for key, value in event.items()}
+            {key: str(value).encode(errors="backslashreplace").decode() for key, value in line.items()}
         ).decode()
-
-
-def processors(service: str) -> list[Any]:
-    """The steps each line takes; whatever a caller or a library says passes redaction."""
-
-    def add_service(_logger: Any, _method: str, event: Event) -> Event:
-        event["service"] = service
-        return event
-
-    return [
-        _add_stack,
-        _redact,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_service,
-        _add_context,
-    ]
 
 
 def configure_logs(service: str, level: str) -> None:
     """Send the lines of this process, and the warnings of libraries, to stdout as JSON."""
-    steps = processors(service)
-    _steps[:] = [*steps, _render]
+    written = _Written(service)
+    _steps[:] = [written]
     structlog.configure(
         processors=_steps,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
@@ -129,7 +118,7 @@ def configure_logs(service: str, level: str) -> None:
     )
     handler = logging.StreamHandler(getattr(sys, _Lines.stream))
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[_name_foreign, *steps], processors=[_drop_meta, _render])
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[_name_foreign], processors=[_drop_meta, written])
     )
     root = logging.getLogger()
     root.handlers = [kept for kept in root.handlers if not isinstance(kept.formatter, type(handler.formatter))] + [
