@@ -81,6 +81,8 @@ async def measured(house: House, bare: BareTrade, folder: Path, console: Console
         note(Goal("gateway / nginx", *await medians(edge.gateway, edge.nginx)))
     async with trade.Checkouts(house, bare) as both:
         note(Goal("checkout, 3 lines of 2", *await medians(both.house, both.bare), least=0.2, p99_ms_most=400))
+        async with both.guarded() as (attacked, peaceful):
+            note(Goal("checkout, 50 guessing", *await medians(attacked, peaceful), p99_most=2))
     note(Goal("relay", *await medians(lambda: events.relayed(house), lambda: events.raw_published(house)), least=0.5))
     lag = await medians(lambda: events.lag(house), lambda: events.raw_lag(house))
     note(Goal("commit to applied, 50/s", *lag, p50_most=4, p99_most=6))
