@@ -1,0 +1,1 @@
+"""Google's Pub/Sub in the memory of one process."""
