@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from pathlib import Path
 
 PROJECT = "packhouse-local"
+TOPIC = "storage-objects"
 
 
 def main() -> None:
@@ -25,6 +27,14 @@ def _parser() -> argparse.ArgumentParser:
         "--subscription", action="append", default=[], metavar="TOPIC:NAME", help="there from the start, with its topic"
     )
     pubsub.set_defaults(run=_pubsub)
+    storage = emulators.add_parser("storage", parents=[shared], help="Google's Cloud Storage, on disk")
+    storage.add_argument("--root", type=Path, required=True, help="the folder of the objects")
+    storage.add_argument("--account", type=Path, required=True, help="a service account's JSON key")
+    storage.add_argument("--url", help="where clients find it; host and port, unless told")
+    storage.add_argument("--bucket", action="append", default=[], help="there from the start")
+    storage.add_argument("--pubsub", metavar="HOST:PORT", help="the emulator that is told what comes and goes")
+    storage.add_argument("--topic", default=TOPIC)
+    storage.set_defaults(run=_storage)
     return parser
 
 
@@ -33,6 +43,15 @@ async def _pubsub(words: argparse.Namespace) -> None:
 
     wanted = [Wanted(*pair.split(":", 1)) for pair in words.subscription]
     await serve(words.host, words.port, words.project, wanted)
+
+
+async def _storage(words: argparse.Namespace) -> None:
+    from emulators.storage.backend import Notices
+    from emulators.storage.server import Store, serve
+
+    notices = Notices(words.pubsub, words.project, words.topic) if words.pubsub else None
+    url = words.url or f"http://{words.host}:{words.port}"
+    await serve(words.host, words.port, Store(words.root, words.account, url, words.bucket, notices))
 
 
 if __name__ == "__main__":
