@@ -4,12 +4,12 @@ BIN := .venv/bin
 RATE_LIMITS ?= on
 SIZE ?= s
 SERVICE ?= orders
-LIBS := libs/kernel/src libs/contracts/src libs/chassis/src libs/testkit/src libs/cli/src
+LIBS := libs/kernel/src libs/contracts/src libs/chassis/src libs/emulators/src libs/testkit/src libs/cli/src
 SERVICES := $(wildcard services/*/src)
 WORKERS ?= 2
 # deptry cannot tell the module of a package that is installed in place.
 MODULES := packhouse-kernel=kernel,packhouse-contracts=contracts,packhouse-chassis=chassis
-MODULES := $(MODULES),packhouse-cli=packhouse,packhouse-testkit=testkit
+MODULES := $(MODULES),packhouse-cli=packhouse,packhouse-testkit=testkit,packhouse-emulators=emulators
 export RATE_LIMITS
 
 .DEFAULT_GOAL := help

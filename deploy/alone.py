@@ -21,7 +21,7 @@ from packhouse.servers import Servers, end_everything
 ROOT = Path(__file__).parent.parent
 UV = ROOT / ".venv" / "bin" / "uv"
 FLOOR = ("libs/kernel", "libs/contracts", "libs/chassis")
-TESTING = ("libs/cli", "libs/testkit")
+TESTING = ("libs/cli", "libs/emulators", "libs/testkit")
 NOBODY = "http://127.0.0.1:9"
 """Where the other services would be: a port on which nothing listens."""
 

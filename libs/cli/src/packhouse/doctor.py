@@ -11,11 +11,13 @@ from pathlib import Path
 import asyncpg
 from rich.console import Console
 
-from packhouse.environment import EDGE
+from packhouse.cloud import OWNER
+from packhouse.environment import EDGE, installed_services
 from packhouse.home import Home
 from packhouse.instances import Instance
 from packhouse.processes import StackError
 from packhouse.servers import Given, Server, postgres, rabbitmq
+from packhouse.servers.pubsub import require_emulators
 from packhouse.stack import Stack
 
 Finding = tuple[str, Callable[[], str]]
@@ -45,6 +47,8 @@ def _findings(home: Home) -> Iterator[Finding]:
     yield "PostGIS", _postgis
     yield "Redis", partial(_program, "redis-server", "redis-server")
     yield "RabbitMQ", partial(_program, str(rabbitmq.SERVER), "rabbitmq-server")
+    if OWNER in installed_services():
+        yield "emulators", require_emulators
     if home.stack_file.exists():
         yield from _findings_of(Stack.attached(home.root))
 

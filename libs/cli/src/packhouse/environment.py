@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis.db.roles import role_url
+from packhouse.cloud import OWNER, cloud_variables
 from packhouse.home import Home
 from packhouse.keys import hmac_secret, variables
 from packhouse.servers import Servers
@@ -57,7 +58,9 @@ class Surroundings:
             "PACKHOUSE_RATE_LIMITS": "true" if self.rate_limits else "false",
         }
         addresses = {f"PACKHOUSE_{name.upper()}_URL": ",".join(urls) for name, urls in self.addresses.items()}
-        return {**shared, **addresses, **variables(self.home.keys, service, self.database_url, prefix=role_prefix())}
+        cloud = cloud_variables(self.servers, self.home.keys) if service == OWNER else {}
+        secrets = variables(self.home.keys, service, self.database_url, prefix=role_prefix())
+        return {**shared, **addresses, **cloud, **secrets}
 
     def role_url(self, role: str) -> str:
         """The database as a role of this installation, such as `orders_app`."""

@@ -9,7 +9,9 @@ from pathlib import Path
 from chassis.auth import SigningKey, init_keys, key_path, rotate_ring, trust_path
 from chassis.clock import SystemClock
 from chassis.db.roles import Roles, role_url
+from packhouse.cloud import OWNER
 from packhouse.processes import StackError
+from packhouse.storage_account import ensure_storage_account, storage_account_path
 
 
 def ensure_keys(directory: Path, services: Sequence[str]) -> None:
@@ -20,16 +22,18 @@ def ensure_keys(directory: Path, services: Sequence[str]) -> None:
     if not _secret_path(directory).exists():
         _secret_path(directory).touch(mode=0o600)
         _secret_path(directory).write_text(secrets.token_urlsafe(48))
+    ensure_storage_account(directory)
 
 
 def write_variables(directory: Path, services: Sequence[str], database_url: str) -> None:
     """`<service>.env` for each: what a deployment hands to the processes of that service and to no other's."""
     for service in services:
+        told = variables(directory, service, database_url)
+        if service == OWNER:
+            told["PACKHOUSE_STORAGE_KEY_FILE"] = str(storage_account_path(directory))
         path = directory / f"{service}.env"
         path.touch(mode=0o600)
-        path.write_text(
-            "".join(f"{name}={value}\n" for name, value in variables(directory, service, database_url).items())
-        )
+        path.write_text("".join(f"{name}={value}\n" for name, value in told.items()))
 
 
 def variables(directory: Path, service: str, database_url: str, *, prefix: str = "") -> dict[str, str]:

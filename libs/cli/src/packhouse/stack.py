@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from packhouse import database, guard
+from packhouse.cloud import OWNER
 from packhouse.environment import ADMIN_URL, EDGE, Surroundings, installed_services
 from packhouse.home import Home
 from packhouse.instances import Instance, Role
@@ -60,7 +61,7 @@ class Stack:
     ) -> None:
         self.home = Home(root)
         self.services = tuple(services or installed_services())
-        self.servers = Servers(self.home, given)
+        self.servers = Servers(self.home, given, cloud=OWNER in self.services)
         self.detached = detached
         self.tell = tell
         self._counts, self._extra = dict(instances or {}), dict(environment or {})
@@ -103,7 +104,7 @@ class Stack:
         ensure_keys(self.home.keys, self.services)
         self.servers.settle_addresses()
         with ThreadPoolExecutor() as pool:
-            others = [pool.submit(server.start) for server in (self.servers.redis, self.servers.rabbitmq)]
+            others = [pool.submit(server.start) for server in self.servers.all if server is not self.servers.postgres]
             self.servers.postgres.start()
             database.prepare(self.servers.postgres.url)
             self._lay_out()
@@ -228,6 +229,7 @@ class Stack:
             "postgres": self.database_url(),
             "redis": self.servers.redis.url,
             "rabbitmq": self.servers.rabbitmq.url,
+            **{server.name: server.url for server in self.servers.cloud if server in self.servers.all},
         }
 
     def write_description(self, **more: Any) -> None:

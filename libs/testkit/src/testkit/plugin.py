@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from packhouse.home import Home
 
 pytest.register_assert_rewrite("testkit.conformance", "testkit.reliability", "testkit.world")
 
-from testkit.reliability import Reliability  # noqa: E402  after its sibling modules are registered
+from testkit.cloud import Cloud  # noqa: E402  after its sibling modules are registered
+from testkit.reliability import Reliability  # noqa: E402  as above
 from testkit.scheduling import scheduler  # noqa: E402  as above
 from testkit.servers import TestServers, close_home, open_home  # noqa: E402  as above
 
@@ -50,6 +52,13 @@ def servers(pytestconfig: pytest.Config) -> TestServers:
 def reliability(pytestconfig: pytest.Config) -> Reliability:
     """The chances of a fault test, and the report it tells what it saw."""
     return Reliability(pytestconfig.rootpath, pytestconfig.stash[_HOME].root.name)
+
+
+@pytest.fixture
+async def cloud(servers: TestServers) -> AsyncIterator[Cloud]:
+    """An object store and Pub/Sub with nothing in them."""
+    async with servers.cloud() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

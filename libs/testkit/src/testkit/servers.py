@@ -1,4 +1,4 @@
-"""PostgreSQL, Redis and RabbitMQ for a test session: those the environment names, else private ones.
+"""PostgreSQL, Redis, RabbitMQ and the cloud's stand-ins for a test session: those the environment names, else private.
 
 A private server starts when the first test asks for it, is shared by all workers and ends with the session. Each worker
 has a Redis number and a virtual host of its own, each test a database of its own: a clone of a template that is built
@@ -25,6 +25,7 @@ from packhouse.home import Home
 from packhouse.processes import StackError
 from packhouse.roster import exclusive
 from packhouse.servers import Given, RabbitMQ, Server, Servers, end_everything, with_database
+from testkit.cloud import Cloud, close_cloud, open_cloud
 
 HOME_VARIABLE = "PACKHOUSE_TEST_HOME"
 Build = Callable[[str], Awaitable[None]]
@@ -73,7 +74,7 @@ class TestServers:
         return (broker.control(*words) if isinstance(broker, RabbitMQ) else _control(*words)).strip()
 
     def start(self) -> None:
-        """All three at once, which is quicker than one after another."""
+        """All but the cloud's stand-ins at once, which is quicker than one after another."""
         with exclusive(self._home.lock):
             self._servers.start()
             self._make_vhosts()
@@ -88,6 +89,20 @@ class TestServers:
             yield with_database(self.postgres_url, name)
         finally:
             await administer(self.postgres_url, f'drop database if exists "{name}" with (force)')
+
+    @asynccontextmanager
+    async def cloud(self) -> AsyncIterator[Cloud]:
+        """Two buckets of one test, and what happens in them told to a subscription of its own.
+
+        A subscription hears of other tests' buckets too, as one at Google may.
+        """
+        for server in self._servers.cloud:
+            await asyncio.to_thread(self._start, server)
+        cloud = await asyncio.to_thread(open_cloud, self._servers, self._home.keys)
+        try:
+            yield cloud
+        finally:
+            await asyncio.to_thread(close_cloud, cloud)
 
     async def _template(self, template: str, build: Build) -> str:
         """The other workers wait while one builds; a build that fails is begun anew by the next who asks."""

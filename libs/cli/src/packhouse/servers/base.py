@@ -1,4 +1,4 @@
-"""What the three private servers have in common: a place, a port, a start that waits, and ways to be made to fail."""
+"""What the private servers have in common: a place, a port, a start that waits, and ways to be made to fail."""
 
 from __future__ import annotations
 
