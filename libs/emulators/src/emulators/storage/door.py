@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final
+from typing import IO, Final
 from urllib.parse import parse_qs, unquote
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from yarl import URL
 from emulators.storage.account import READING, WRITING, Account
 from emulators.storage.answers import Denied, access_denied, invalid, method_not_allowed, no_such_key, unavailable
 from emulators.storage.backend import Backend, chunks_of
-from emulators.storage.objects import Allowed, Place, collect, shelf
+from emulators.storage.objects import Allowed, Place, collect, name_told, shelf
 from emulators.storage.signatures import Asked, is_signed, require_signature
 
 API: Final = ("/storage/v1/", "/upload/storage/v1/", "/download/storage/v1/")
@@ -112,11 +112,11 @@ class Door:
         scopes = READING if asked.method in SAFE else WRITING
         if scheme.lower() != "bearer" or not self._account.accepts(token, scopes):
             return web.json_response(UNAUTHORIZED, status=HTTPStatus.UNAUTHORIZED)
-        _require_inside(asked)
         headers = {name: request.headers[name] for name in (*CONDITIONS, "Content-Type") if name in request.headers}
         target = URL(request.raw_path, encoded=True)
         with shelf() as file:
             size = await collect(request.content.iter_chunked(CHUNK_BYTES), Allowed(), file)
+            _require_inside(asked, file)
             body = chunks_of(file) if size else None
             async with self._backend.asks(asked.method, target, headers | _length(asked.method, size), body) as answer:
                 told = {name: answer.headers[name] for name in TOLD if name in answer.headers}
@@ -134,9 +134,12 @@ def _asked(request: web.BaseRequest) -> Asked:
     return Asked(request.method, path, query, headers)
 
 
-def _require_inside(asked: Asked) -> None:
-    """As in `Place`: no name may lead out of its bucket's folder."""
-    names = [unquote(asked.path), *parse_qs(asked.query).get("name", [])]
+def _require_inside(asked: Asked, body: IO[bytes]) -> None:
+    """As in `Place`: no name may lead out of its bucket's folder, whether it stands in path, query or body."""
+    query = parse_qs(asked.query)
+    names = [unquote(asked.path), *query.get("name", [])]
+    if query.get("uploadType", ["media"]) != ["media"]:
+        names.append(name_told(body))
     if any({".", ".."} & set(name.split("/")) for name in names):
         raise invalid("Invalid object name")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import AsyncIterable, Iterator, Mapping
@@ -15,6 +16,7 @@ from emulators.storage.answers import access_denied, invalid, too_large, too_sma
 BODY_BYTES_MAX: Final = 20 * 1024 * 1024 + 64 * 1024
 """The house stores 20 MiB (spec 3.1); a little more comes in, so that the check on arrival is tried too."""
 
+RESOURCE_BYTES_MAX: Final = 64 * 1024
 MEMORY_BYTES_MAX: Final = 1024 * 1024
 KEY_BYTES_MAX: Final = 1_024
 PUBLIC: Final = "-public"
@@ -81,6 +83,21 @@ class Allowed:
             raise too_large(self.most)
         if size < self.least:
             raise too_small(self.least)
+
+
+def name_told(body: IO[bytes]) -> str:
+    """The name in the resource that an upload begins with, which is its whole body or the first part of it.
+
+    Empty when there is none; the body is left as it was.
+    """
+    head = body.read(RESOURCE_BYTES_MAX)
+    body.seek(0)
+    part = head.partition(b"\r\n\r\n")[2].partition(b"\r\n--")[0] if head.startswith(b"--") else head
+    try:
+        resource = json.loads(part or b"{}")
+    except ValueError as error:
+        raise invalid("Parse Error") from error
+    return str(resource.get("name", "")) if isinstance(resource, dict) else ""
 
 
 @contextmanager
