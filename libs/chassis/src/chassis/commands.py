@@ -91,6 +91,15 @@ def _add_worker(line: typer.Typer, service: Service) -> None:
         """Run due jobs until SIGTERM."""
         process.run(process.work(service, read_settings(service.settings), only="jobs"))
 
+    for name in service.parts:
+        _add_part(line, service, name)
+
+
+def _add_part(line: typer.Typer, service: Service, name: str) -> None:
+    @line.command(name, help=f"Run the {name.replace('-', ' ')} until SIGTERM.")
+    def part() -> None:
+        process.run(process.work(service, read_settings(service.settings), only=name))
+
 
 def _add_upkeep(line: typer.Typer, service: Service) -> None:
     @line.command()

@@ -6,7 +6,7 @@ what it does not name cannot happen.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Consumer = Callable[["Tx", Any], Awaitable[None]]
 Check = Callable[["Floor"], Awaitable[None]]
 ClientFactory = Callable[["Floor"], Any]
+Part = Callable[["Floor", "asyncio.Event"], Coroutine[Any, Any, None]]
 
 
 class SnapshotSource(Protocol):
@@ -59,8 +60,11 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One service. `edge` replaces the router table by an ASGI app of its own, and `protocol` the connections of its
-    server; only the gateway has them.
+    """One service.
+
+    `parts` are further loops of its worker, each beside relay, consumer and jobs until the process is told to stop; a
+    part's name is also the command that runs it alone. `edge` replaces the router table by an ASGI app of its own, and
+    `protocol` the connections of its server; only the gateway has them.
     """
 
     name: str
@@ -74,6 +78,7 @@ class Service:
     snapshots: Mapping[type[Snapshot], SnapshotSource] = field(default_factory=dict)
     checks: Mapping[str, Check] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
     edge: Callable[[Floor], ASGIApp] | None = None
     protocol: Callable[[Floor], type[asyncio.Protocol]] | None = None
 

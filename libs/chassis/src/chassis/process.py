@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import uvicorn
@@ -64,7 +65,8 @@ def worker_parts(floor: Floor) -> Mapping[str, Part]:
     from chassis.jobs import Scheduler
     from chassis.outbox import Relay
 
-    return {"relay": Relay(floor).run, "consume": Consumer(floor).run, "jobs": Scheduler(floor).run}
+    own = {name: partial(part, floor) for name, part in floor.service.parts.items()}
+    return {"relay": Relay(floor).run, "consume": Consumer(floor).run, "jobs": Scheduler(floor).run, **own}
 
 
 def _answering(app: ASGIApp, floor: Floor, host: str, port: int) -> Part:

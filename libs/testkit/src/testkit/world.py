@@ -328,7 +328,7 @@ class Opening:
             "hmac_secret": SECRET,
         }
         for name, field in self._service.settings.model_fields.items():
-            if field.is_required() and name not in chosen:
+            if field.is_required() and name not in {*chosen, *self._overrides}:
                 chosen[name] = _stand_in(name, keys)
         return self._service.settings(**{**chosen, **self._overrides})
 

@@ -18,6 +18,7 @@ class Settings(ServiceSettings):
     identity_url: str = Field(description="base URLs of identity, separated by commas; used in turn")
     catalog_url: str = Field(default="", description="base URLs of catalog; without one its routes are unknown")
     orders_url: str = Field(default="", description="base URLs of orders; without one its routes are unknown")
+    media_url: str = Field(default="", description="base URLs of media; without one its routes are unknown")
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
         default=(), description='networks whose X-Forwarded-For counts, as a JSON list: ["10.0.0.0/8"]'
     )

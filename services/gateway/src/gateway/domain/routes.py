@@ -11,6 +11,7 @@ _ROWS: dict[str, tuple[str, ...]] = {
     "identity": ("auth", "stores", "admin/auth", "admin/users", "admin/stores"),
     "catalog": ("products", "vendor/products", "inventory"),
     "orders": ("cart", "checkout", "orders", "vendor/orders", "admin/orders/{}/cancel"),
+    "media": ("media",),
 }
 
 SERVICES = tuple(_ROWS)

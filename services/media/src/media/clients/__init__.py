@@ -1,0 +1,1 @@
+"""One outside system each, with a fake twin that passes the same suite."""

@@ -1,0 +1,1 @@
+"""Values in, values out: kinds, states, what bytes are, what a notification says."""

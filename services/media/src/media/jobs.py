@@ -1,0 +1,81 @@
+"""What the clock starts (spec 3.3)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+from chassis.db import Reader, Record
+from chassis.jobs import JobRun
+from media import queries
+from media.clients.storage import StorageClient
+from media.flows import deletion
+
+BATCH = 100
+BATCHES_MAX = 50
+STRAY_AFTER = timedelta(days=7)
+LISTED = 1000
+LISTINGS_MAX = 1000
+"""A million objects of each bucket in one run."""
+
+Batch = Callable[[Reader, UUID | None, int], Awaitable[list[Record]]]
+
+
+async def finalise_deletes(run: JobRun) -> None:
+    """Delete the objects whose grace is over; what has to wait is looked at again in a minute."""
+
+    async def finish(medium: Record) -> None:
+        await deletion.finish(run, medium)
+
+    async with run.reader() as db:
+        due = await queries.due_for_deletion(db, BATCH)
+    await run.each(due, finish)
+
+
+async def retry_failed_deletes(run: JobRun) -> None:
+    """Try those again that the store did not delete in ten attempts."""
+
+    async def finish(medium: Record) -> None:
+        await deletion.finish(run, medium)
+
+    await _all(run, queries.delete_failed, finish)
+
+
+async def clear_stale_uploads(run: JobRun) -> None:
+    """Forget what was announced a week ago and never came."""
+
+    async def remove(medium: Record) -> None:
+        await deletion.remove_stale(run, medium)
+
+    await _all(run, queries.stale_uploads, remove)
+
+
+async def sweep_strays(run: JobRun) -> None:
+    """Delete objects of a week ago that belong to no medium, in both buckets (reliability 3.9)."""
+    storage = run.client(StorageClient)
+    for bucket in storage.buckets:
+        after = ""
+        for _ in range(LISTINGS_MAX):
+            listed = await storage.keys(bucket, after, LISTED)
+            old = [one.key for one in listed if one.created_at < run.clock.now() - STRAY_AFTER]
+            await _sweep(run, old)
+            if len(listed) < LISTED or run.stopping:
+                break
+            after = listed[-1].key
+
+
+async def _sweep(run: JobRun, keys: list[str]) -> None:
+    async with run.reader() as db:
+        strays = await queries.strays(db, keys)
+    await run.each(sorted(strays), run.client(StorageClient).delete)
+
+
+async def _all(run: JobRun, batch: Batch, handle: Callable[[Record], Awaitable[None]]) -> None:
+    """Everything that is due, each once: what fails is left behind, and due again in the next run."""
+    after: UUID | None = None
+    for _ in range(BATCHES_MAX):
+        async with run.reader() as db:
+            rows = await batch(db, after, BATCH)
+        if not rows or run.stopping:
+            return
+        await run.each(rows, handle)
+        after = rows[-1]["id"]
