@@ -133,7 +133,7 @@ def notice(key: str, event: str = "OBJECT_FINALIZE", *, age: timedelta = timedel
     body = {"kind": "storage#object", "name": key, "bucket": "private", "size": "1", "contentType": "image/png"}
     attributes = {"eventType": event, "payloadFormat": "JSON_API_V1", "bucketId": "private", "objectId": key}
     attributes |= changes.pop("attributes", {})
-    data = changes.pop("data", json.dumps({**body, **changes}).encode())
+    data = changes.pop("data", None) or json.dumps({**body, **changes}).encode()
     return Message(str(uuid4()), attributes, data, datetime.now(UTC) - age)
 
 
@@ -170,7 +170,7 @@ async def table_house(servers: TestServers) -> AsyncIterator[House]:
 @asynccontextmanager
 async def a_house(servers: TestServers) -> AsyncIterator[House]:
     storage, references = FakeStorage(), FakeReferences()
-    clients = {
+    clients: dict[type, Any] = {
         StorageClient: storage,
         Signer: storage,
         NoticesClient: FakeNotices(),
