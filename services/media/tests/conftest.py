@@ -63,13 +63,7 @@ class House:
     references: FakeReferences
 
     def member(self, role: Role = Role.OWNER, store_id: UUID | None = None) -> Caller:
-        return self.world.caller(
-            user_id=uuid4(),
-            store_id=store_id or uuid4(),
-            store_type=StoreType.VENDOR,
-            role=role,
-            kyc_status=Kyc.VERIFIED,
-        )
+        return member_of(self.world, role, store_id)
 
     async def presign(
         self, member: Caller, kind: Kind = Kind.PRODUCT, mime: Mime = Mime.PNG, data: bytes | None = None
@@ -119,6 +113,17 @@ class House:
     async def grace_passes(self) -> None:
         self.world.clock.turn(GRACE + timedelta(seconds=1))
         await self.world.runs("finalise-deletes")
+
+
+def member_of(world: World, role: Role = Role.OWNER, store_id: UUID | None = None) -> Caller:
+    """Somebody who may act for a store, a new one unless it is named."""
+    return world.caller(
+        user_id=uuid4(),
+        store_id=store_id or uuid4(),
+        store_type=StoreType.VENDOR,
+        role=role,
+        kyc_status=Kyc.VERIFIED,
+    )
 
 
 async def asks(

@@ -190,7 +190,7 @@ def _looked(bucket: Bucket, key: str) -> Looked | None:
 def _copy(account: GcsAccount, key: str, mime: Mime, generation: int) -> None:
     copy, token = account.public.blob(key), None
     copy.content_type, copy.cache_control = mime.value, PUBLIC_CACHE
-    source = account.private.blob(key)
+    source = account.private.blob(key, generation=generation)
     for _ in range(REWRITES_MAX):
         token, _, _ = copy.rewrite(
             source, token=token, if_source_generation_match=generation, timeout=TIMEOUT, retry=None

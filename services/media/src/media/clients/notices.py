@@ -29,6 +29,8 @@ MESSAGES_AT_ONCE: Final = 8
 MESSAGES_HELD: Final = 32
 BYTES_HELD: Final = 4 * 1024 * 1024
 LEASE_SECONDS: Final = 600
+LEASE_STEP_SECONDS: Final = 10
+"""Messages of a process that was killed come again after this, the least that Pub/Sub allows."""
 ANSWER_SECONDS: Final = 60
 """How long one message may take before it is given back."""
 DRAIN_SECONDS: Final = 15
@@ -119,7 +121,10 @@ class PubSubNotices:
             self._path,
             callback=received,
             flow_control=FlowControl(
-                max_messages=MESSAGES_HELD, max_bytes=BYTES_HELD, max_lease_duration=LEASE_SECONDS
+                max_messages=MESSAGES_HELD,
+                max_bytes=BYTES_HELD,
+                max_lease_duration=LEASE_SECONDS,
+                max_duration_per_lease_extension=LEASE_STEP_SECONDS,
             ),
             scheduler=ThreadScheduler(threads),
             await_callbacks_on_shutdown=True,
