@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packhouse import database
+from packhouse.cloud import OWNER
 from packhouse.environment import ADMIN_URL, ALL_SERVICES, Surroundings
 from packhouse.home import Home
 from packhouse.instances import Instance, Role
@@ -67,7 +68,7 @@ def run_alone(folder: Path, service: str, python: Path) -> None:
     home = Home(folder / "stack")
     home.root.mkdir()
     home.root.chmod(0o711)
-    servers = Servers(home, {})
+    servers = Servers(home, {}, cloud=service == OWNER)
     try:
         servers.start()
         ensure_keys(home.keys, ALL_SERVICES)

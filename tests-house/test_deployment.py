@@ -14,6 +14,7 @@ import yaml
 from tree import ROOT, text
 
 from chassis.manifest import Service, load
+from packhouse.cloud import OWNER, VARIABLES
 from packhouse.environment import installed_services
 
 SERVICES = [load(name) for name in installed_services()]
@@ -44,6 +45,19 @@ def test_every_process_is_in_compose_and_deploy_notes(service: Service) -> None:
     for name, command in _processes(service):
         assert COMPOSE["services"][name]["command"] == [command]
         assert f"`python -m chassis {service.name} {command}`" in notes
+
+
+def test_the_cloud_is_told_to_the_service_that_uses_it_and_its_stand_ins_are_checked() -> None:
+    services = COMPOSE["services"]
+    told = {name for name, one in services.items() if set(VARIABLES) & set(one.get("environment", ()))}
+    assert told == {f"migrate-{OWNER}", OWNER, f"{OWNER}-worker"}
+    asked = set(VARIABLES) - {"PACKHOUSE_STORAGE_KEY_FILE"}
+    assert asked <= set(services[OWNER]["environment"]), "the key's place stands in the service's file of secrets"
+    for name in ("pubsub", "storage"):
+        assert services[name]["entrypoint"] == ["python", "-m", "emulators"]
+        assert services[name]["command"][0] == name
+        assert services[name]["healthcheck"]["test"]
+        assert services[OWNER]["depends_on"][name] == {"condition": "service_healthy"}
 
 
 def test_every_published_port_is_for_this_machine_only() -> None:

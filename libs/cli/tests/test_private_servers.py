@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from packhouse import database
+from packhouse.cloud import VARIABLES, cloud_variables
 from packhouse.home import Home
 from packhouse.processes import StackError, wait_until
 from packhouse.servers import Postgres, RabbitMQ, Redis, Servers, end_everything
@@ -82,6 +83,24 @@ def test_named_servers_are_used_and_never_ended(home: Home) -> None:
     with pytest.raises(StackError):
         servers.redis.kill()
     assert redis.alive
+
+
+def test_stand_ins_for_the_cloud_start_only_where_they_are_asked_for(home: Home) -> None:
+    names = {server.name for server in Servers(home, {}).all}
+    assert {server.name for server in Servers(home, {}, cloud=True).all} - names == {"storage", "pubsub"}
+
+
+def test_a_named_store_and_pubsub_are_told_to_nobody_but_by_their_names(home: Home) -> None:
+    named = {"PACKHOUSE_STORAGE_URL": "https://store.test", "PACKHOUSE_PUBSUB_EMULATOR": "127.0.0.1:8085"}
+    servers = Servers(home, named, cloud=True)
+    assert [server.url for server in servers.cloud] == ["grpc://127.0.0.1:8085", "https://store.test"]
+    assert cloud_variables(servers, home.keys) == {}
+
+
+def test_a_private_cloud_is_told_by_every_variable_there_is(home: Home) -> None:
+    servers = Servers(home, {}, cloud=True)
+    servers.settle_addresses()
+    assert set(cloud_variables(servers, home.keys)) == set(VARIABLES)
 
 
 def test_servers_end_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The session's servers: real, separate for each worker, with a database of its own for each test."""
 
+import json
+
 import aio_pika
 import asyncpg
 import redis.asyncio
@@ -32,6 +34,14 @@ async def test_a_database_is_gone_after_its_test(servers: TestServers) -> None:
     connection = await asyncpg.connect(servers.postgres_url)
     assert not await connection.fetchval("select exists (select from pg_database where datname = $1)", name)
     await connection.close()
+
+
+async def test_each_test_has_buckets_and_a_subscription_of_its_own(servers: TestServers) -> None:
+    async with servers.cloud() as first, servers.cloud() as second:
+        assert (first.storage_url, first.pubsub_emulator) == (second.storage_url, second.pubsub_emulator)
+        assert not {first.private_bucket, first.public_bucket, first.subscription} & set(second.variables.values())
+        assert first.settings["storage_private_bucket"] == first.private_bucket
+        assert json.loads(first.key_file.read_text())["type"] == "service_account"
 
 
 async def test_redis_and_rabbitmq_answer_at_their_addresses(redis_url: str, rabbitmq_url: str) -> None:

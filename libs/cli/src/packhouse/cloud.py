@@ -15,6 +15,19 @@ OWNER: Final = "media"
 """The only service that talks to the cloud; a stack without it has no stand-ins."""
 
 
+VARIABLES: Final = (
+    "PACKHOUSE_STORAGE_URL",
+    "PACKHOUSE_STORAGE_PUBLIC_URL",
+    "PACKHOUSE_STORAGE_PUBLIC_BASE",
+    "PACKHOUSE_STORAGE_KEY_FILE",
+    "PACKHOUSE_STORAGE_PRIVATE_BUCKET",
+    "PACKHOUSE_STORAGE_PUBLIC_BUCKET",
+    "PACKHOUSE_PUBSUB_EMULATOR",
+    "PACKHOUSE_PUBSUB_PROJECT",
+    "PACKHOUSE_PUBSUB_SUBSCRIPTION",
+)
+
+
 def cloud_variables(servers: Servers, keys: Path) -> dict[str, str]:
     """Whoever names a store in the environment names its buckets and the key there too; the same for Pub/Sub."""
     told: dict[str, str] = {}
@@ -22,6 +35,7 @@ def cloud_variables(servers: Servers, keys: Path) -> dict[str, str]:
         told |= {
             "PACKHOUSE_STORAGE_URL": servers.storage.url,
             "PACKHOUSE_STORAGE_PUBLIC_URL": servers.storage.url,
+            "PACKHOUSE_STORAGE_PUBLIC_BASE": f"{servers.storage.url}/{PUBLIC_BUCKET}",
             "PACKHOUSE_STORAGE_KEY_FILE": str(storage_account_path(keys)),
             "PACKHOUSE_STORAGE_PRIVATE_BUCKET": PRIVATE_BUCKET,
             "PACKHOUSE_STORAGE_PUBLIC_BUCKET": PUBLIC_BUCKET,

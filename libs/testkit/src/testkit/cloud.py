@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from packhouse.cloud import cloud_variables
+from packhouse.cloud import VARIABLES, cloud_variables
 from packhouse.servers import Servers
 from packhouse.servers.pubsub import TOPIC
 
@@ -63,15 +63,15 @@ def open_cloud(servers: Servers, keys: Path) -> Cloud:
     from emulators.admin import make_buckets, make_subscription
 
     own = uuid4().hex[:12]
-    named = {
-        name: value for name, value in os.environ.items() if name.startswith((f"{PREFIX}STORAGE", f"{PREFIX}PUBSUB"))
-    }
+    given = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    told = {**given, **cloud_variables(servers, keys)}
     names = {
+        "PACKHOUSE_STORAGE_PUBLIC_BASE": f"{told['PACKHOUSE_STORAGE_URL']}/{own}-public",
         "PACKHOUSE_STORAGE_PRIVATE_BUCKET": f"{own}-private",
         "PACKHOUSE_STORAGE_PUBLIC_BUCKET": f"{own}-public",
         "PACKHOUSE_PUBSUB_SUBSCRIPTION": f"media-{own}",
     }
-    cloud = Cloud({**named, **cloud_variables(servers, keys), **names})
+    cloud = Cloud({**told, **names})
     make_buckets(cloud.storage_url, cloud.key_file, (cloud.private_bucket, cloud.public_bucket))
     make_subscription(cloud.pubsub_emulator, cloud.project, cloud.topic, cloud.subscription, BACKOFF_SECONDS)
     return cloud
