@@ -260,6 +260,21 @@ async def test_whatever_step_fails_a_second_delivery_makes_it_whole(house: House
     assert [one.status for one in said] == ["pending", "uploaded"]
 
 
+@pytest.mark.parametrize(
+    "place", ["listener.looked", "media.before_commit", "media.after_commit", "listener.before_ack"]
+)
+async def test_whatever_step_fails_a_bad_object_goes(house: House, member: Caller, place: str) -> None:
+    medium = await house.presign(member, data=SVG)
+    house.put(medium)
+    arm(f"{place}=error@1")
+
+    assert await house.tells(medium.key) is not None
+    assert await house.tells(medium.key) is None
+
+    assert await house.status(medium) == "failed"
+    assert house.storage.private == {}
+
+
 async def test_internal_reads_are_for_the_holders_of_media(house: House, member: Caller) -> None:
     medium = await house.uploaded(member)
     body = {"media_ids": [str(medium.media_id), str(uuid4())]}

@@ -167,6 +167,25 @@ async def test_a_worker_with_a_port_tells_how_it_is_and_opens_no_door(house: Any
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize(("word", "beside"), [("worker", True), ("door-watch", False)])
+async def test_a_part_of_the_manifest_runs_in_the_worker_and_alone(
+    house: Any, environment: dict[str, str], word: str, *, beside: bool
+) -> None:
+    port = free_port()
+    environment["PACKHOUSE_WORKER_PORT"] = str(port)
+
+    async with running(environment, port, word) as (process, _):
+        os.kill(process.pid, signal.SIGTERM)
+        out, _ = await asyncio.wait_for(process.communicate(), 25)
+
+    lines = [json.loads(line) for line in out.decode().splitlines()]
+    started = next(line for line in lines if line["event"] == "process.started")
+    assert "door.watched" in {line["event"] for line in lines}
+    assert {"door-watch", "health"} <= set(started["parts"])
+    assert ("relay" in started["parts"]) == beside
+    assert process.returncode == 0
+
+
 async def test_a_process_killed_after_its_claim_leaves_a_key_that_can_be_used_again(
     house: Any, environment: dict[str, str]
 ) -> None:

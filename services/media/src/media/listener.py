@@ -10,7 +10,7 @@ from datetime import timedelta
 from chassis.failpoints import failpoint
 from chassis.floor import Floor
 from chassis.loops import repeat
-from chassis.telemetry import counter, get_logger
+from chassis.telemetry import counter, gauge, get_logger
 from kernel.refusal import Unavailable
 from media.clients.notices import Message, NoticesClient
 from media.clients.storage import StorageClient
@@ -26,6 +26,7 @@ UNKNOWN_AGAIN = (timedelta(seconds=2), timedelta(seconds=60))
 
 _log = get_logger(__name__)
 _notices = counter("storage_notices_total", "Messages of the store by what became of them", ("outcome",))
+_open = gauge("storage_listener_open", "1 while this process pulls what the store tells")
 
 
 async def listen(floor: Floor, stop: asyncio.Event) -> None:
@@ -33,7 +34,8 @@ async def listen(floor: Floor, stop: asyncio.Event) -> None:
     notices = floor.client(NoticesClient)
 
     async def pull() -> float:
-        await notices.listen(lambda message: take(floor, message), stop)
+        with _open.track_inprogress():
+            await notices.listen(lambda message: take(floor, message), stop)
         return 0.0
 
     await repeat("storage-listener", stop, pull)

@@ -1,4 +1,4 @@
-"""Grafana's dashboards (spec 16.4): API, events, orders, jobs. What they show stands here, their JSON is made of it."""
+"""Grafana's dashboards (spec 16.4): API, events, orders, media, jobs. Their JSON is made of what stands here."""
 
 from __future__ import annotations
 
@@ -134,6 +134,31 @@ BOARDS: Mapping[str, Sequence[Panel]] = {
             "Calls between services that failed",
             "ops",
             {"sum by (app, service) (rate(calls_failed_total[5m]))": "{{app}} to {{service}}"},
+        ),
+    ),
+    "Media": (
+        Panel(
+            "Uploads by what came of them",
+            "ops",
+            {"sum by (outcome) (rate(media_arrivals_total[5m]))": "{{outcome}}"},
+        ),
+        Panel(
+            "What the store tells",
+            "ops",
+            {
+                "sum by (outcome) (rate(storage_notices_total[5m]))": "{{outcome}}",
+                "sum by (happened) (rate(storage_notices_empty_total[5m]))": "{{happened}}: not borne out",
+            },
+        ),
+        Panel("Listeners", "short", {"sum(storage_listener_open)": "that pull"}),
+        Panel(
+            "Must stay 0",
+            "short",
+            {
+                "sum(increase(media_vanished_total[1h]))": "objects gone unasked",
+                "sum(increase(media_deletes_given_up_total[1h]))": "objects that do not go",
+                "sum by (entity_type) (increase(media_attached_too_late_total[1h]))": "{{entity_type}}: too late",
+            },
         ),
     ),
     "Jobs": (

@@ -246,6 +246,11 @@ async def count_jars_daily(run: JobRun) -> None:
         log.info("jars.counted", jars=await db.fetchval("select count(*) from jars"))
 
 
+async def watch_the_door(_floor: Floor, stop: asyncio.Event) -> None:
+    log.info("door.watched")
+    await stop.wait()
+
+
 SERVICE = Service(
     name="pantry",
     settings=ServiceSettings,
@@ -255,4 +260,5 @@ SERVICE = Service(
     consumes={JarOpened: hear_of_a_jar},
     jobs={"count-jars": Job(every=timedelta(days=1), run=count_jars_daily)},
     commands={"count-words": Command("count the words given", count_words)},
+    parts={"door-watch": watch_the_door},
 )
