@@ -245,6 +245,18 @@ async def test_a_store_or_database_that_is_away_costs_no_message(house: House, m
     assert await house.status(medium) == "uploaded"
 
 
+async def test_what_was_settled_is_remembered_for_a_month(house: House, member: Caller) -> None:
+    await house.uploaded(member)
+    left = []
+    for days in (29, 2):
+        house.world.clock.turn(timedelta(days=days))
+        await house.world.runs("forget-notices")
+        async with house.world.db.reader() as db:
+            left.append(await db.fetchval("select count(*) from inbox_message"))
+
+    assert left == [1, 0]
+
+
 @pytest.mark.parametrize(
     "place", ["listener.received", "listener.looked", "listener.copied", "listener.before_ack", "media.after_commit"]
 )

@@ -9,6 +9,7 @@ from chassis.jobs import JobRun
 from media import queries
 from media.clients.storage import StorageClient
 from media.flows import deletion
+from media.usecases import notices
 
 BATCH = 100
 BATCHES_MAX = 50
@@ -61,6 +62,14 @@ async def sweep_strays(run: JobRun) -> None:
             if len(listed) < LISTED or run.stopping:
                 break
             after = listed[-1].key
+
+
+async def forget_notices(run: JobRun) -> None:
+    """Forget which messages of the store were settled, a month later (spec 16.5)."""
+    for _ in range(BATCHES_MAX):
+        async with run.transaction() as tx:
+            if await notices.forget(tx, LISTED) < LISTED or run.stopping:
+                return
 
 
 async def _sweep(run: JobRun, keys: list[str]) -> None:

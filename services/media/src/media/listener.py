@@ -10,7 +10,7 @@ from datetime import timedelta
 from chassis.failpoints import failpoint
 from chassis.floor import Floor
 from chassis.loops import repeat
-from chassis.telemetry import counter, gauge, get_logger
+from chassis.telemetry import bound, counter, gauge, get_logger, span
 from kernel.refusal import Unavailable
 from media.clients.notices import Message, NoticesClient
 from media.clients.storage import StorageClient
@@ -44,9 +44,10 @@ async def listen(floor: Floor, stop: asyncio.Event) -> None:
 async def take(floor: Floor, message: Message) -> timedelta | None:
     """Do what the message asks for. None: acknowledge it; a time: let it come again after that."""
     try:
-        await failpoint("listener.received")
-        outcome, again = await _taken(floor, message)
-        await failpoint("listener.before_ack")
+        with bound(request_id=f"notice-{message.id}"), span("storage notice"):
+            await failpoint("listener.received")
+            outcome, again = await _taken(floor, message)
+            await failpoint("listener.before_ack")
     except Unavailable as away:
         outcome, again = "away", AWAY_AGAIN
         _log.warning("notice.waits", message_id=message.id, problem=str(away))

@@ -52,6 +52,7 @@ SERVICE = Service(
         "retry-failed-deletes": Job(every=timedelta(hours=1), run=jobs.retry_failed_deletes),
         "clear-stale-uploads": Job(every=timedelta(days=1), run=jobs.clear_stale_uploads),
         "sweep-strays": Job(every=timedelta(days=1), run=jobs.sweep_strays),
+        "forget-notices": Job(every=timedelta(days=1), run=jobs.forget_notices),
     },
     parts={"storage-listener": listener.listen},
     clients={

@@ -31,6 +31,8 @@ class Settings(ServiceSettings):
     @model_validator(mode="after")
     def _refuse_unsafe_store(self) -> Self:
         """A bearer over plain HTTP, or a notice from nobody in particular, would be believed."""
+        if self.storage_private_bucket == self.storage_public_bucket:
+            raise ValueError("storage_private_bucket and storage_public_bucket must differ")
         if self.environment != "production":
             return self
         plain = [url for url in (self.storage_url, self.storage_public_url) if url and not url.startswith("https://")]
@@ -38,6 +40,4 @@ class Settings(ServiceSettings):
             raise ValueError(
                 "storage_url and storage_public_url must be https://, and pubsub_emulator unset in production"
             )
-        if self.storage_private_bucket == self.storage_public_bucket:
-            raise ValueError("storage_private_bucket and storage_public_bucket must differ")
         return self

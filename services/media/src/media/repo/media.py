@@ -90,6 +90,12 @@ KEPT_KEYS = """
 select gcs_key from media where gcs_key = any($1::text[]) and status not in ('failed', 'deleted')
 """
 
+FORGET_SEEN = """
+delete from inbox_message where ctid = any(array(
+    select ctid from inbox_message where source = 'storage' and created_at < clock_now() - interval '30 days' limit $1
+))
+"""
+
 SEEN = """
-insert into inbox_message (source, message_id) values ('storage', $1) on conflict do nothing returning message_id
+insert into inbox_message (source, message_id) values ('storage', $1) on conflict do nothing
 """

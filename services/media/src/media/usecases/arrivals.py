@@ -7,8 +7,9 @@ from chassis.telemetry import counter, get_logger
 from media.domain.files import Fault
 from media.domain.media import STATES, Status
 from media.repo.attachments import DETACH_ALL
-from media.repo.media import ACCEPT, DELETED, LOCK, REFUSE, SEEN
+from media.repo.media import ACCEPT, DELETED, LOCK, REFUSE
 from media.usecases.announcing import announce
+from media.usecases.notices import remember
 
 _log = get_logger(__name__)
 _arrived = counter("media_arrivals_total", "Uploads by what came of them: uploaded, or the fault", ("outcome",))
@@ -23,7 +24,7 @@ async def settle_arrival(
     if row is None:
         return None
     status = Status(row["status"])
-    await tx.fetchval(SEEN, message_id)
+    await remember(tx, message_id)
     if status is not Status.PENDING or row["deletion_began_at"] is not None:
         return status
     _arrived.labels(outcome=fault or "uploaded").inc()
@@ -41,7 +42,7 @@ async def settle_loss(tx: Tx, media_id: UUID, *, message_id: str) -> Status | No
     if row is None:
         return None
     status = Status(row["status"])
-    await tx.fetchval(SEEN, message_id)
+    await remember(tx, message_id)
     if not STATES.allows(status, "vanish"):
         return status
     if row["former_status"] is None:
