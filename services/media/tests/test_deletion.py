@@ -339,6 +339,7 @@ async def test_strays_of_a_week_are_swept_from_both_buckets(house: House, member
     house.storage.put(stray, png(), "image/png")
     house.storage.put(failed.key, png(), "image/png")
     house.storage.public[stray] = house.storage.private[stray]
+    house.storage.put("somebody/elses", png(), "image/png")
 
     await house.world.runs("sweep-strays")
     young = stray in house.storage.private
@@ -346,4 +347,5 @@ async def test_strays_of_a_week_are_swept_from_both_buckets(house: House, member
     await house.world.runs("sweep-strays")
 
     assert young
-    assert list(house.storage.private) == list(house.storage.public) == [kept.key]
+    assert list(house.storage.private) == [kept.key, "somebody/elses"]
+    assert list(house.storage.public) == [kept.key]

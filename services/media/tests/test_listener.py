@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from contracts.media import MediaChanged
+from kernel.scope import Actor
 from media.clients.references import FakeReferences, ReferencesClient
 from media.clients.storage import StorageClient
 from media.domain.media import Kind, Mime
@@ -22,6 +23,7 @@ from media.manifest import SERVICE
 from packhouse.eventually import eventually
 from testkit.callers import Caller
 from testkit.cloud import Cloud
+from testkit.reliability import counted
 from testkit.servers import TestServers
 from testkit.world import World
 
@@ -178,6 +180,29 @@ async def test_the_listener_of_a_process_ends_when_it_is_told(site: Site) -> Non
     running.terminate()
 
     assert await asyncio.wait_for(running.wait(), 25) == 0
+
+
+async def test_an_object_that_is_told_of_before_its_row_is_taken_when_the_row_is_there(site: Site) -> None:
+    presigned = (await asks(site.member, "coa", "application/pdf", len(GOOD[Mime.PDF]))).json()["data"]
+    media_id = UUID(presigned["media_id"])
+    await _gets_key(site, media_id, "not yet")
+
+    async with site.listening():
+        early = counted("storage_notices_total", outcome="early")
+        await site.http.put(presigned["signed_put_url"], content=GOOD[Mime.PDF], headers=presigned["headers"])
+        await eventually(lambda: _more(early), within=10)
+        await _gets_key(site, media_id, presigned["gcs_key"])
+
+        await site.becomes(media_id, "uploaded", within=30)
+
+
+async def _gets_key(site: Site, media_id: UUID, key: str) -> None:
+    async with site.world.db.transaction(actor=Actor.service("test"), request_id="test") as tx:
+        await tx.run("update media set gcs_key = $2 where id = $1", media_id, key)
+
+
+async def _more(early: float) -> bool:
+    return counted("storage_notices_total", outcome="early") > early
 
 
 async def test_ready_reports_each_dead_dependency(site: Site, servers: TestServers) -> None:

@@ -8,6 +8,7 @@ from chassis.db import Reader, Record
 from chassis.jobs import JobRun
 from media import queries
 from media.clients.storage import StorageClient
+from media.domain.media import ObjectKey
 from media.flows import deletion
 from media.usecases import notices
 
@@ -51,13 +52,15 @@ async def clear_stale_uploads(run: JobRun) -> None:
 
 
 async def sweep_strays(run: JobRun) -> None:
-    """Delete objects of a week ago that belong to no medium, in both buckets (reliability 3.9)."""
+    """Delete objects of a week ago with keys like ours that belong to no medium, in both buckets (reliability 3.9)."""
     storage = run.client(StorageClient)
     for bucket in storage.buckets:
         after = ""
         for _ in range(LISTINGS_MAX):
             listed = await storage.keys(bucket, after, LISTED)
-            old = [one.key for one in listed if one.created_at < run.clock.now() - STRAY_AFTER]
+            old = [
+                one.key for one in listed if one.created_at < run.clock.now() - STRAY_AFTER and ObjectKey.parse(one.key)
+            ]
             await _sweep(run, old)
             if len(listed) < LISTED or run.stopping:
                 break
