@@ -6,6 +6,7 @@ import pytest
 
 from identity.clients.geocoder import Geocoder, StaticGeocoder
 from identity.clients.mail import Mailer, RecordingMailer
+from identity.clients.media import FakeMedia, MediaClient
 from identity.domain.stores import Point
 from identity.manifest import SERVICE
 from testkit.servers import TestServers
@@ -23,8 +24,14 @@ def geocoder() -> StaticGeocoder:
 
 
 @pytest.fixture
-async def world(servers: TestServers, geocoder: StaticGeocoder) -> AsyncIterator[World]:
-    async with World.open(SERVICE, servers, clients={Geocoder: geocoder}, settings=CHEAP) as world:
+def media() -> FakeMedia:
+    return FakeMedia()
+
+
+@pytest.fixture
+async def world(servers: TestServers, geocoder: StaticGeocoder, media: FakeMedia) -> AsyncIterator[World]:
+    clients = {Geocoder: geocoder, MediaClient: media}
+    async with World.open(SERVICE, servers, clients=clients, settings=CHEAP) as world:
         yield world
 
 

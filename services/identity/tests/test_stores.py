@@ -39,12 +39,6 @@ async def test_what_an_owner_may_not_change_is_refused_by_name(world: World, fie
     assert (answer.status_code, list(answer.json()["error"]["details"])) == (400, [field])
 
 
-async def test_pictures_are_unknown_until_there_is_media(world: World) -> None:
-    owner = await a_store(world)
-    assert (await owner.does("PATCH", "/api/v1/stores/me", {"logo_media_id": str(uuid4())})).status_code == 404
-    assert (await owner.does("PATCH", "/api/v1/stores/me", {"logo_media_id": None})).status_code == 200
-
-
 async def test_only_vendors_have_a_delivery_radius(world: World) -> None:
     buyer = await a_store(world)
     answer = await buyer.does("PATCH", "/api/v1/stores/me", {"delivery_radius_meters": 0})

@@ -1,18 +1,27 @@
 """What the clock starts."""
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
 from uuid import UUID
 
+from chassis.db import Reader, Tx
 from chassis.jobs import JobRun
 from identity.clients.geocoder import Geocoder
+from identity.domain.licences import Licence
+from identity.domain.sessions import Change
 from identity.domain.stores import Store
 from identity.flows.hot_copies import changing, pay_owed_copies
-from identity.repo import invites, sessions, stores
+from identity.repo import invites, licences, sessions, stores
 from identity.usecases.geocoding import place_store
+from identity.usecases.licences import expire, purge, warn
 from identity.usecases.standing import end_override
 from kernel.clock import business_day
 
 BATCH = 100
 BATCHES_MAX = 10
+
+Item = TypeVar("Item", Licence, Store)
 
 
 async def geocode_stores(run: JobRun) -> None:
@@ -23,14 +32,33 @@ async def geocode_stores(run: JobRun) -> None:
         async with run.transaction() as tx:
             await place_store(tx, store.id, point)
 
-    after: UUID | None = None
-    for _ in range(BATCHES_MAX):
-        async with run.db.reader() as db:
-            waiting = await stores.waiting_for_a_point(db, after, BATCH)
-        if not waiting:
+    await _each_page(run, lambda db, after: stores.waiting_for_a_point(db, after, BATCH), locate)
+
+
+async def expire_licences(run: JobRun) -> None:
+    """Warn of last days that are near, and end what is past its own; days that were missed are caught up."""
+    today = business_day(run.clock.now())
+
+    async def settle(licence: Licence) -> None:
+        if not licence.is_past(today):
+            async with run.transaction() as tx:
+                await warn(tx, licence.id, today)
             return
-        await run.each(waiting, locate)
-        after = waiting[-1].id
+        async with _changing_store(run, licence.store_id) as (change, tx):
+            await expire(tx, change, licence.id, today)
+
+    await _each_page(run, lambda db, after: licences.due(db, today, after, BATCH), settle)
+
+
+async def purge_licences(run: JobRun) -> None:
+    """Forget licences a month after they expired, and have their scans deleted."""
+    now = run.clock.now()
+
+    async def forget(licence: Licence) -> None:
+        async with _changing_store(run, licence.store_id) as (change, tx):
+            await purge(tx, change, licence.id, now)
+
+    await _each_page(run, lambda db, after: licences.outlived(db, now, after, BATCH), forget)
 
 
 async def expire_overrides(run: JobRun) -> None:
@@ -38,9 +66,7 @@ async def expire_overrides(run: JobRun) -> None:
     today = business_day(run.clock.now())
 
     async def expire(store_id: UUID) -> None:
-        async with run.db.reader() as db:
-            sids = await sessions.live_of_store(db, store_id)
-        async with changing(run, sids) as change, run.transaction() as tx:
+        async with _changing_store(run, store_id) as (change, tx):
             await end_override(tx, change, store_id, today)
 
     async with run.db.reader() as db:
@@ -62,3 +88,28 @@ async def clean_invites(run: JobRun) -> None:
         async with run.transaction() as tx:
             if not await invites.forget(tx, BATCH):
                 return
+
+
+@asynccontextmanager
+async def _changing_store(run: JobRun, store_id: UUID) -> AsyncIterator[tuple[Change, Tx]]:
+    """A transaction that may change how a store stands, and with it everybody who acts for it."""
+    async with run.db.reader() as db:
+        sids = await sessions.live_of_store(db, store_id)
+    async with changing(run, sids) as change, run.transaction() as tx:
+        yield change, tx
+
+
+async def _each_page(
+    run: JobRun,
+    page: Callable[[Reader, UUID | None], Awaitable[list[Item]]],
+    handle: Callable[[Item], Awaitable[None]],
+) -> None:
+    """Handle rows in id order, a batch at a time, so that those that fail hold up nobody behind them."""
+    after: UUID | None = None
+    for _ in range(BATCHES_MAX):
+        async with run.db.reader() as db:
+            items = await page(db, after)
+        if not items:
+            return
+        await run.each(items, handle)
+        after = items[-1].id

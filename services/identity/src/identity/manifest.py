@@ -5,13 +5,24 @@ from datetime import timedelta
 from chassis.floor import Floor
 from chassis.limits import Limits
 from chassis.manifest import Command, Job, Service
-from contracts.identity import SecurityAlert, StoreChanged, UserChanged
-from identity import jobs, queries
-from identity.api import admin, auth, commands, internal, members, passwords, stores
+from contracts.identity import (
+    IdentityMediaAttached,
+    IdentityMediaDetached,
+    LicenseExpired,
+    LicenseExpiringSoon,
+    LicenseStatusChanged,
+    SecurityAlert,
+    StoreChanged,
+    UserChanged,
+)
+from contracts.media import MediaChanged
+from identity import consumers, jobs, queries
+from identity.api import admin, auth, commands, internal, licences, members, passwords, stores
 from identity.clients.access_keys import AccessKeys
 from identity.clients.geocoder import Geocoder, ZipGeocoder
 from identity.clients.hot_copies import HotCopies
 from identity.clients.mail import Mailer, mailer_of
+from identity.clients.media import HttpMedia, MediaClient
 from identity.clients.passwords import Passwords
 from identity.domain.tokens import Secret
 from identity.repo.tables import METADATA
@@ -33,13 +44,27 @@ SERVICE = Service(
         passwords.router,
         stores.router,
         members.router,
+        licences.router,
         admin.router,
+        licences.house,
         internal.router,
     ),
-    emits={StoreChanged, UserChanged, SecurityAlert},
+    emits={
+        StoreChanged,
+        UserChanged,
+        SecurityAlert,
+        LicenseStatusChanged,
+        LicenseExpiringSoon,
+        LicenseExpired,
+        IdentityMediaAttached,
+        IdentityMediaDetached,
+    },
+    consumes={MediaChanged: consumers.keep_media_view},
     jobs={
         "geocode-stores": Job(every=timedelta(minutes=1), run=jobs.geocode_stores),
         "expire-overrides": Job(every=timedelta(minutes=1), run=jobs.expire_overrides),
+        "expire-licences": Job(every=timedelta(hours=1), run=jobs.expire_licences),
+        "purge-licences": Job(every=timedelta(days=1), run=jobs.purge_licences),
         "clean-invites": Job(every=timedelta(days=1), run=jobs.clean_invites),
         "pay-hot-copies": Job(every=timedelta(seconds=1), run=jobs.pay_hot_copies),
     },
@@ -49,6 +74,7 @@ SERVICE = Service(
         HotCopies: lambda floor: HotCopies(floor.redis),
         Limits: lambda floor: Limits.of(floor.redis, floor.settings),
         Mailer: lambda floor: mailer_of(_settings(floor)),
+        MediaClient: lambda floor: HttpMedia(floor.calls("media")),
         Passwords: lambda floor: Passwords(_settings(floor)),
         Secret: lambda floor: Secret(floor.settings.hmac_secret.get_secret_value().encode()),
     },

@@ -1,26 +1,29 @@
 """Reads for screens and for other services."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.db import Reader
 from contracts.identity import StoreChanged, UserChanged
+from identity.domain.licences import Licence, Paging
 from identity.domain.members import Invite, Member
 from identity.domain.names import full_name
 from identity.domain.people import Membership
 from identity.domain.stores import OwnerDetail, Store
-from identity.repo import invites, memberships, sessions, stores, users
+from identity.repo import invites, licences, memberships, sessions, stores, users
+from kernel.page import Page
 from kernel.refusal import NotFound
 from kernel.scope import StoreScope
 
 
 @dataclass(frozen=True, slots=True)
 class StoreDetail:
-    """A store with the person who owns it, as its own members and the house see it."""
+    """A store with the person who owns it and its licences, as its own members and the house see it."""
 
     store: Store
     owner: OwnerDetail
+    licences: Sequence[Mapping[str, str]]
 
 
 async def own_store(db: Reader, scope: StoreScope) -> StoreDetail:
@@ -44,6 +47,7 @@ async def with_owner(db: Reader, store: Store) -> StoreDetail:
             last_active_at=owner.last_login_at,
             role=role,
         ),
+        await licences.numbers(db, store.id),
     )
 
 
@@ -75,6 +79,22 @@ async def store_snapshot(db: Reader, store_id: UUID) -> StoreChanged:
 
 async def live_sessions_of_store(db: Reader, store_id: UUID) -> list[UUID]:
     return await sessions.live_of_store(db, store_id)
+
+
+async def live_sessions_by_licence(db: Reader, licence_id: UUID) -> list[UUID]:
+    """Of the store whose licence it is. Raises NotFound."""
+    store_id = await licences.store_of(db, licence_id)
+    if store_id is None:
+        raise NotFound
+    return await sessions.live_of_store(db, store_id)
+
+
+async def own_licences(db: Reader, scope: StoreScope, paging: Paging) -> Page[Licence]:
+    return await licences.of_store(db, scope, paging)
+
+
+async def licence_queue(db: Reader, paging: Paging) -> Page[Licence]:
+    return await licences.queue(db, paging)
 
 
 async def live_sessions_of_member(db: Reader, scope: StoreScope, user_id: UUID) -> list[UUID]:

@@ -19,6 +19,7 @@ class Settings(ServiceSettings):
     """`access_key_file` signs access tokens with keys of its own, not with the one for service tokens."""
 
     access_key_file: Path = Field(description="identity's private Ed25519 keys for access tokens, a JWK or a JWK set")
+    media_url: str = Field(description="base URLs of media, separated by commas")
     argon2_memory_kib: int = Field(default=19_456, ge=8, le=524_288)
     argon2_passes: int = Field(default=2, ge=1, le=10)
     argon2_parallelism: int = Field(default=1, ge=1, le=255)

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 _ROWS: dict[str, tuple[str, ...]] = {
-    "identity": ("auth", "stores", "admin/auth", "admin/users", "admin/stores"),
+    "identity": ("auth", "stores", "licenses", "admin/auth", "admin/users", "admin/stores", "admin/licenses"),
     "catalog": ("products", "vendor/products", "inventory"),
     "orders": ("cart", "checkout", "orders", "vendor/orders", "admin/orders/{}/cancel"),
     "media": ("media",),

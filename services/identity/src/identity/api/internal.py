@@ -1,11 +1,13 @@
-"""Other services: the truth about a session, and a store as its owner knows it (spec 1.10)."""
+"""Other services: the truth about a session, a store as its owner knows it, and what holds a medium (spec 1.10)."""
 
 from uuid import UUID
 
 from chassis.web import Answer, Caller, Router, reply, services
 from contracts.identity import SessionState, StoreChanged
+from contracts.media import MediaReferences
 from identity import queries
 from identity.flows.hot_copies import tell
+from identity.usecases.references import protected_references
 
 router = Router(prefix="/internal/v1", tags=["internal"])
 
@@ -20,3 +22,10 @@ async def read_session(call: Caller, sid: UUID) -> Answer:
 async def read_store_snapshot(call: Caller, store_id: UUID) -> Answer:
     async with call.reader() as db:
         return reply(await queries.store_snapshot(db, store_id))
+
+
+@router.get("/media-references/{media_id}", allow=services("media"), answers=MediaReferences)
+async def read_media_references(call: Caller, media_id: UUID) -> Answer:
+    """Whoever asks may delete the medium on a "none", so nobody uses it any more without asking media first."""
+    async with call.transaction() as tx:
+        return reply(await protected_references(tx, media_id))

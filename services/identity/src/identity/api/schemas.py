@@ -282,7 +282,7 @@ class PublicStoreView(View):
 
 
 class StoreView(PublicStoreView):
-    """A store as its members and the house see it. Licences come with their own service chapter (P3)."""
+    """A store as its members and the house see it."""
 
     subscription_active: bool
     owner: UUID
@@ -300,7 +300,7 @@ class StoreView(PublicStoreView):
                 "owner": store.owner_user_id,
                 "owner_detail": detail.owner,
                 "provider_customer_id": store.provider_customer_id if store.type is StoreType.VENDOR else None,
-                "licenses": [],
+                "licenses": detail.licences,
             }
         )
 

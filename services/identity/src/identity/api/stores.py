@@ -5,11 +5,12 @@ from uuid import UUID
 from chassis.web import OM, SIGNED_IN, Answer, Caller, Router, member, reply
 from identity import queries
 from identity.api.schemas import MembershipsView, MembershipView, ProfileBody, PublicStoreView, StoreView
+from identity.flows.media import ask_about_pictures
 from identity.usecases.profiles import update_profile
 
 router = Router(prefix="/api/v1/stores", tags=["stores"])
 
-_REFUSALS = ("duplicate", "role_missing", "store_context_missing")
+_REFUSALS = ("duplicate", "media_not_uploaded", "role_missing", "store_context_missing")
 
 
 @router.get("/me", allow=member(), answers=StoreView, reasons=("store_context_missing",))
@@ -30,8 +31,10 @@ async def change_profile(call: Caller, body: ProfileBody) -> Answer:
 
 async def _update(call: Caller, body: ProfileBody) -> Answer:
     """PUT and PATCH mean the same: what is there is set, what is not stays (spec 2.3)."""
+    changes = body.changes()
+    await ask_about_pictures(call, changes)
     async with call.transaction() as tx:
-        store = await update_profile(tx, call.scope, body.changes())
+        store = await update_profile(tx, call.scope, changes)
         return tx.answer(StoreView.of_detail(await queries.with_owner(tx, store)))
 
 

@@ -10,8 +10,8 @@ def normal_email(email: str) -> str:
     return cleaned(unicodedata.normalize("NFC", email).lower())
 
 
-COMPANY_KEY_LENGTH = 400
-"""Some letters stand for whole phrases and would burst the index; no two companies differ beyond this."""
+KEY_LENGTH = 400
+"""Some letters stand for whole phrases and would burst the index; no two names differ beyond this."""
 
 
 def company_key(company_name: str) -> str:
@@ -20,8 +20,16 @@ def company_key(company_name: str) -> str:
     Spec 2.1 asks for the trimmed name in lower case. This is stricter, because a name may impersonate a licensed
     business: compatibility letters, case and runs of blanks make no difference, whatever the database's collation.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", company_name).casefold())
-    return " ".join(folded.split())[:COMPANY_KEY_LENGTH].rstrip()
+    return " ".join(_folded(company_name).split())[:KEY_LENGTH].rstrip()
+
+
+def licence_key(number: str) -> str:
+    """What must be unique per issuing state: no authority tells two licences apart by case or blanks."""
+    return "".join(_folded(number).split())[:KEY_LENGTH]
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
 def full_name(first_name: str, last_name: str) -> str:

@@ -69,8 +69,12 @@ class Store(BaseModel):
     social: dict[str, str] | None
     owner_user_id: UUID
     logo_media_id: UUID | None
-    banner_media_id: UUID | None
+    logo_attachment_id: UUID | None
+    logo_gcs_key: str | None
     logo_url: str | None
+    banner_media_id: UUID | None
+    banner_attachment_id: UUID | None
+    banner_gcs_key: str | None
     banner_url: str | None
     ratings: dict[str, Any] | None
     categories: list[str] | None
@@ -78,6 +82,7 @@ class Store(BaseModel):
     badge: Badge | None
     last_active_at: datetime | None
     version: int
+    deleted_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -119,11 +124,13 @@ class Store(BaseModel):
             address=self.address,
             delivery_radius_meters=self.delivery_radius_meters,
             logo_media_id=self.logo_media_id,
+            logo_gcs_key=self.logo_gcs_key,
             logo_url=self.logo_url,
             badge=self.badge,
             ratings=self.ratings,
             created_at=self.created_at,
             updated_at=self.updated_at,
+            deleted=self.deleted_at is not None,
         )
 
 

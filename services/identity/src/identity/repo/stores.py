@@ -49,6 +49,11 @@ async def locked(tx: Tx, store_id: UUID) -> Store | None:
     return _store(row)
 
 
+async def locked_even_deleted(tx: Tx, store_id: UUID) -> Store | None:
+    """For what goes on after a store's end, such as its licences."""
+    return _store(await tx.fetchrow(f"select {STORE_COLUMNS} from stores where id = $1 for no key update", store_id))
+
+
 async def visible_to(db: Reader, store_id: UUID, user_id: UUID) -> Store | None:
     """The store, when the user is an active member, or it is a verified and subscribed vendor (spec 2.3).
 

@@ -1,7 +1,7 @@
 """The schema of identity. Instants without a default are empty until the thing happens."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from geoalchemy2 import Geography
@@ -10,6 +10,9 @@ from sqlmodel import Field, SQLModel
 
 from chassis.db import service_metadata
 from chassis.db.columns import choice, counter, instant, jsonb, long_text, quantity, short_text
+from contracts.identity import LicenseStatus
+from contracts.media import MediaKind, MediaStatus
+from identity.domain.licences import LicenceType
 from identity.domain.people import MembershipStatus
 from identity.domain.stores import RADIUS_METERS_MAX, Badge, GeocodeStatus
 from kernel.scope import Kyc, Role, StoreType, SystemRole
@@ -124,8 +127,12 @@ class Stores(Table, table=True):
     social: dict[str, str] | None = jsonb()
     owner_user_id: UUID
     logo_media_id: UUID | None = None
-    banner_media_id: UUID | None = None
+    logo_attachment_id: UUID | None = None
+    logo_gcs_key: str | None = long_text()
     logo_url: str | None = long_text()
+    banner_media_id: UUID | None = None
+    banner_attachment_id: UUID | None = None
+    banner_gcs_key: str | None = long_text()
     banner_url: str | None = long_text()
     ratings: dict[str, Any] | None = jsonb()
     categories: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
@@ -185,6 +192,64 @@ class StoreInvites(Table, table=True):
     accepted_at: datetime | None = instant(now=False)
     revoked_at: datetime | None = instant(now=False)
     created_at: datetime = instant()
+
+
+class Licenses(Table, table=True):
+    """`number_key` must be unique per state (domain.names). A row is one use of its scan, which several may share."""
+
+    __tablename__ = "licenses"
+    __table_args__ = (
+        Index("uq_licenses_issuing_state_number_key", "issuing_state", "number_key", unique=True),
+        Index("ix_licenses_store_id_status", "store_id", "status"),
+        Index("ix_licenses_expiration_date", "expiration_date"),
+        Index("ix_licenses_status_created_at", "status", "created_at"),
+        Index("ix_licenses_media_id", "media_id"),
+        Index("ix_licenses_expired_at", "expired_at", postgresql_where=text("expired_at is not null")),
+        ForeignKeyConstraint(["store_id"], ["identity.stores.id"]),
+        ForeignKeyConstraint(["user_id"], ["identity.users.id"]),
+        ForeignKeyConstraint(["reviewed_by_user_id"], ["identity.users.id"]),
+    )
+
+    id: UUID = Field(primary_key=True)
+    store_id: UUID
+    user_id: UUID
+    status: str = choice(get_args(LicenseStatus), default="pending")
+    media_id: UUID
+    attachment_id: UUID
+    gcs_key: str = long_text()
+    issuing_state: str = short_text(longest=2)
+    issue_date: date | None = None
+    expiration_date: date | None = None
+    type: LicenceType = choice(LicenceType)
+    number: str = short_text()
+    number_key: str = long_text()
+    reject_reason: str | None = long_text()
+    reviewed_by_user_id: UUID | None = None
+    reviewed_at: datetime | None = instant(now=False)
+    warned_at: datetime | None = instant(now=False)
+    expired_at: datetime | None = instant(now=False)
+    created_at: datetime = instant()
+    updated_at: datetime = instant()
+
+
+class MediaView(Table, table=True):
+    """media's media as `media_changed` tells them. `doubted`: media has asked who holds it (docs/adr/0015)."""
+
+    __tablename__ = "media"
+    __table_args__ = (Index("ix_media_source_epoch", "source_epoch"),)
+
+    media_id: UUID = Field(primary_key=True)
+    source_epoch: int = counter()
+    version: int = counter(start=0)
+    deleted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    store_id: UUID
+    kind: str = choice(get_args(MediaKind))
+    status: str = choice(get_args(MediaStatus))
+    mime_type: str = short_text()
+    gcs_key: str = long_text()
+    public_url: str | None = long_text()
+    doubted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    updated_at: datetime = instant()
 
 
 class SessionFamilies(Table, table=True):

@@ -6,7 +6,7 @@ from chassis.db import Tx
 from identity.domain.sessions import Change
 from identity.domain.standing import recomputed_kyc
 from identity.domain.stores import Store
-from identity.repo import stores
+from identity.repo import licences, stores
 from identity.usecases.standing import hold, hold_unsuspended, tell
 from kernel.refusal import Conflict
 from kernel.scope import Kyc
@@ -19,14 +19,15 @@ async def suspend(tx: Tx, change: Change, store_id: UUID, reason: str) -> Store:
 
 
 async def reinstate(tx: Tx, change: Change, store_id: UUID, reason: str) -> Store:
-    """From now on its licences decide again, of which a store has none yet (P3), and the override that it may have.
+    """From now on its licences decide again, and the override that it may have.
 
     Raises NotFound, and Conflict for a store that is not suspended.
     """
     store = await hold(tx, store_id)
     if store.kyc_status is not Kyc.SUSPENDED:
         raise Conflict("not_suspended", "the store is not suspended")
-    return await _settle(tx, change, store, recomputed_kyc(()), "store.reinstate", reason)
+    kyc = recomputed_kyc(await licences.statuses(tx, store.id))
+    return await _settle(tx, change, store, kyc, "store.reinstate", reason)
 
 
 async def _settle(tx: Tx, change: Change, store: Store, kyc: Kyc, action: str, reason: str) -> Store:

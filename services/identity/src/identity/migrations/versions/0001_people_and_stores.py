@@ -1,4 +1,4 @@
-"""Users, stores, memberships, invitations, sessions.
+"""Users, stores, memberships, invitations, licences, sessions.
 
 Revision ID: 0001
 Revises: -
@@ -14,8 +14,8 @@ branch_labels = None
 depends_on = None
 
 _NAMES = (
-    "session_copies_owed", "refresh_tokens", "session_families", "store_invites", "store_memberships",
-    "stores", "password_resets", "users",
+    "session_copies_owed", "refresh_tokens", "session_families", "media", "licenses", "store_invites",
+    "store_memberships", "stores", "password_resets", "users",
 )  # fmt: skip
 
 _TABLES = (
@@ -89,8 +89,12 @@ _TABLES = (
         social jsonb,
         owner_user_id uuid not null,
         logo_media_id uuid,
-        banner_media_id uuid,
+        logo_attachment_id uuid,
+        logo_gcs_key text,
         logo_url text,
+        banner_media_id uuid,
+        banner_attachment_id uuid,
+        banner_gcs_key text,
         banner_url text,
         ratings jsonb,
         categories text[],
@@ -176,6 +180,65 @@ _TABLES = (
     )
     """,
     """
+    create table identity.licenses (
+        id uuid not null,
+        store_id uuid not null,
+        user_id uuid not null,
+        status text not null,
+        media_id uuid not null,
+        attachment_id uuid not null,
+        gcs_key text not null,
+        issuing_state text not null,
+        issue_date date,
+        expiration_date date,
+        type text not null,
+        number text not null,
+        number_key text not null,
+        reject_reason text,
+        reviewed_by_user_id uuid,
+        reviewed_at timestamptz,
+        warned_at timestamptz,
+        expired_at timestamptz,
+        created_at timestamptz default clock_now() not null,
+        updated_at timestamptz default clock_now() not null,
+        constraint pk_licenses primary key (id),
+        constraint fk_licenses_store_id foreign key (store_id) references identity.stores (id),
+        constraint fk_licenses_user_id foreign key (user_id) references identity.users (id),
+        constraint fk_licenses_reviewed_by_user_id foreign key (reviewed_by_user_id) references identity.users (id),
+        constraint ck_licenses_status check (status in ('pending', 'verified', 'rejected', 'expired')),
+        constraint ck_licenses_issuing_state check (char_length(issuing_state) <= 2),
+        constraint ck_licenses_type check (type in ('producer', 'grower', 'dispensary', 'merchant')),
+        constraint ck_licenses_number check (char_length(number) <= 255)
+    )
+    """,
+    """
+    create table identity.media (
+        media_id uuid not null,
+        source_epoch bigint default 1 not null,
+        version bigint default 0 not null,
+        deleted boolean default false not null,
+        store_id uuid not null,
+        kind text not null,
+        status text not null,
+        mime_type text not null,
+        gcs_key text not null,
+        public_url text,
+        doubted boolean default false not null,
+        updated_at timestamptz default clock_now() not null,
+        constraint pk_media primary key (media_id),
+        constraint ck_media_source_epoch check (source_epoch >= 1),
+        constraint ck_media_version check (version >= 0),
+        constraint ck_media_kind check (
+            kind in ('product', 'ads', 'pdf', 'license_doc', 'coa', 'manifest', 'user', 'store', 'other')
+        ),
+        constraint ck_media_status check (
+            status in ('pending', 'uploaded', 'processing', 'ready', 'failed', 'delete_requested', 'deleted',
+                       'delete_failed')
+        ),
+        constraint ck_media_mime_type check (char_length(mime_type) <= 255)
+    )
+    """,
+    """
     create table identity.session_families (
         id uuid not null,
         user_id uuid not null,
@@ -250,6 +313,15 @@ _INDEXES = (
     create unique index uq_store_invites_undecided on identity.store_invites (store_id, email)
         where accepted_at is null and revoked_at is null
     """,
+    "create index ix_licenses_expiration_date on identity.licenses (expiration_date)",
+    "create index ix_licenses_expired_at on identity.licenses (expired_at) where expired_at is not null",
+    "create index ix_licenses_media_id on identity.licenses (media_id)",
+    "create index ix_licenses_status_created_at on identity.licenses (status, created_at)",
+    "create index ix_licenses_store_id_status on identity.licenses (store_id, status)",
+    """
+    create unique index uq_licenses_issuing_state_number_key on identity.licenses (issuing_state, number_key)
+    """,
+    "create index ix_media_source_epoch on identity.media (source_epoch)",
     """
     create index ix_session_families_live_store on identity.session_families (active_store_id) where revoked_at is null
     """,
