@@ -88,6 +88,7 @@ async def test_a_licence_without_a_last_day_is_good_for_ever(world: World) -> No
     assert await kyc(owner) == "verified"
 
 
+@pytest.mark.plant("licences that end with the day in London")
 async def test_a_licence_ends_with_its_last_business_day_in_chicago_and_not_before(world: World) -> None:
     admin, owner = await an_admin(world), await a_store(world, store_type="vendor")
     await noon(world)

@@ -132,7 +132,7 @@ async def test_neither_address_nor_text_is_ever_logged(office: PostOffice, capfd
 
 def settings(**chosen: Any) -> Settings:
     base = dict.fromkeys(("database_url", "relay_database_url", "redis_url", "rabbitmq_url"), "x://localhost")
-    files = dict.fromkeys(("key_file", "trust_file", "access_key_file"), "a.json")
+    files = dict.fromkeys(("key_file", "trust_file", "access_key_file"), "a.json") | {"media_url": "http://localhost"}
     return Settings(**{**base, **files, "hmac_secret": "b7d3f0c2a49e5816b7d3f0c2a49e5816", **chosen})
 
 

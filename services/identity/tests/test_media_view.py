@@ -50,6 +50,7 @@ async def test_media_is_told_which_licences_hold_a_scan_and_nobody_else_is(world
         assert answer.status_code == 403
 
 
+@pytest.mark.plant("a none that is true for a moment")
 async def test_after_a_none_nobody_uses_the_medium_on_an_old_word(world: World, media: FakeMedia) -> None:
     """Media asks before it deletes, and identity has heard nothing of it yet, as when the broker is away."""
     owner = await a_store(world)

@@ -3,6 +3,8 @@
 import asyncio
 from itertools import permutations
 
+import pytest
+
 from contracts.identity import LicenseStatusChanged, StoreChanged
 from identity.clients.media import FakeMedia
 from testkit.world import World
@@ -65,6 +67,7 @@ async def test_a_new_licence_takes_a_rejected_store_back_into_the_queue(world: W
     assert await kyc(owner) == "pending_verification"
 
 
+@pytest.mark.plant("a review of what was looked at before its lock")
 async def test_two_reviewers_one_decision(world: World) -> None:
     admins, owner = [await an_admin(world), await an_admin(world)], await a_store(world)
     licence = await a_licence(owner)
@@ -95,6 +98,7 @@ async def test_a_licence_past_its_last_day_is_rejected_but_never_verified(world:
     assert (await decides(admin, licence, "rejected", "expired")).status_code == 200
 
 
+@pytest.mark.plant("licences that lift a suspension")
 async def test_suspended_is_never_overwritten(world: World) -> None:
     admin, owner = await an_admin(world), await a_store(world, store_type="vendor")
     path = f"/api/v1/admin/stores/{owner.claims.store_id}"
