@@ -1,7 +1,7 @@
 """A market in the test process: catalog alone, with stores as identity tells of them and carts as orders sends them."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import asynccontextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -13,12 +13,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from catalog.clients.identity import FakeIdentity, IdentityClient
+from catalog.clients.media import FakeMedia, MediaClient
 from catalog.clients.orders import FakeOrders, OrdersClient
 from catalog.commands import stock
 from catalog.manifest import SERVICE
 from chassis.inbox import Consumer
 from contracts.event import Event
 from contracts.identity import StoreChanged
+from contracts.media import MediaChanged
 from contracts.orders import CheckoutAborted, CreatedItem, OrderCreated, OrderDecided
 from contracts.values import Address, LineState, Place
 from kernel.scope import Kyc, Role, StoreType
@@ -34,7 +36,7 @@ select count(*) from inventory_items i
 
 
 def product_body(**changes: Any) -> dict[str, Any]:
-    """A product that is accepted as it stands."""
+    """A product that is accepted with the picture that `media_ids` must name."""
     body = {
         "sku": f"SKU-{uuid4().hex[:10]}",
         "title": "Blue Dream",
@@ -46,9 +48,24 @@ def product_body(**changes: Any) -> dict[str, Any]:
         "moq": 1,
         "price_cents": 1500,
         "inventory": {"available_qty": 10},
-        "media_ids": [],
     }
     return {**body, **changes}
+
+
+def medium(media_id: UUID, store_id: UUID, kind: str = "product", **changes: Any) -> MediaChanged:
+    """A medium as media tells it once it is uploaded: a picture is public, a certificate private."""
+    is_picture = kind == "product"
+    facts = {
+        "version": 2,
+        "status": "uploaded",
+        "mime_type": "image/png" if is_picture else "application/pdf",
+        "size_bytes": 1000,
+        "file_name": "file",
+        "gcs_key": f"{store_id}/{kind}/{media_id}",
+        "public_url": f"https://public.test/{media_id}" if is_picture else None,
+        "uploaded_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return MediaChanged(media_id=media_id, store_id=store_id, kind=kind, **{**facts, **changes})
 
 
 @dataclass
@@ -60,6 +77,7 @@ class Store:
     snapshot: StoreChanged
     type: StoreType
     user_id: UUID = field(default_factory=uuid4)
+    uploads: dict[UUID, MediaChanged] = field(default_factory=dict)
 
     @property
     def owner(self) -> Any:
@@ -75,9 +93,28 @@ class Store:
         self.snapshot = self.snapshot.model_copy(update={"version": self.snapshot.version + 1, **changes})
         await self.market.world.hears(self.snapshot)
 
+    async def uploads_one(self, kind: str = "product", *, told: bool = True, **changes: Any) -> UUID:
+        """A medium of this store, uploaded and public where its kind is; `told` false keeps it from catalog."""
+        media_id = uuid4()
+        self.uploads[media_id] = medium(media_id, self.store_id, kind, **changes)
+        if told:
+            await self.market.world.hears(self.uploads[media_id])
+        return media_id
+
+    async def medium_becomes(self, media_id: UUID | str, **changes: Any) -> None:
+        """Media says that something about this medium has changed."""
+        was = self.uploads[UUID(str(media_id))]
+        self.uploads[was.media_id] = was.model_copy(update={"version": was.version + 1, **changes})
+        await self.market.world.hears(self.uploads[was.media_id])
+
+    async def offer(self, **changes: Any) -> dict[str, Any]:
+        """What the vendor says of a product, with a picture it has uploaded."""
+        pictures = {} if "media_ids" in changes else {"media_ids": [str(await self.uploads_one())]}
+        return product_body(**pictures, **changes)
+
     async def lists(self, **changes: Any) -> dict[str, Any]:
         """The vendor offers a product, and gets it back."""
-        response = await self.owner.post("/api/v1/vendor/products", product_body(**changes))
+        response = await self.owner.post("/api/v1/vendor/products", await self.offer(**changes))
         assert response.status_code == 201, response.text
         return dict(response.json()["data"])
 
@@ -193,6 +230,15 @@ class Market:
     world: World
     identity: FakeIdentity
     resolver: FakeOrders
+    media: FakeMedia
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, servers: Any) -> AsyncIterator["Market"]:
+        identity, resolver, media = FakeIdentity(), FakeOrders(), FakeMedia()
+        clients = {IdentityClient: identity, OrdersClient: resolver, MediaClient: media}
+        async with World.open(SERVICE, servers, clients=clients) as world:
+            yield cls(world, identity, resolver, media)
 
     @property
     def orders(self) -> Any:
@@ -287,14 +333,7 @@ class Market:
         return (await self.rows(statement, *args))[0]
 
 
-@pytest.fixture(name="product_body")
-def _product_body() -> Any:
-    return product_body
-
-
 @pytest.fixture
 async def market(servers: Any) -> AsyncIterator[Market]:
-    identity, resolver = FakeIdentity(), FakeOrders()
-    clients = {IdentityClient: identity, OrdersClient: resolver}
-    async with World.open(SERVICE, servers, clients=clients) as world:
-        yield Market(world, identity, resolver)
+    async with Market.open(servers) as market:
+        yield market

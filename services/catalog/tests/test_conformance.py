@@ -1,6 +1,7 @@
 """What is true of every service, of catalog."""
 
 from catalog.clients.identity import FakeIdentity, IdentityClient
+from catalog.clients.media import FakeMedia, MediaClient
 from catalog.clients.orders import FakeOrders, OrdersClient
 from catalog.manifest import SERVICE
 from testkit.conformance import Conformance
@@ -8,4 +9,4 @@ from testkit.conformance import Conformance
 
 class TestConformance(Conformance):
     service = SERVICE
-    clients = {IdentityClient: FakeIdentity(), OrdersClient: FakeOrders()}  # noqa: RUF012  as the class asks
+    clients = {IdentityClient: FakeIdentity(), OrdersClient: FakeOrders(), MediaClient: FakeMedia()}  # noqa: RUF012  as the class asks

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from catalog.domain.goods import require_max_qty_fits_moq, require_pictures_for_active, sanitised
+from catalog.domain.goods import require_max_qty_fits_moq, sanitised
 from catalog.domain.pricing import Offer, Tier, group_status, priced, quoted
 from catalog.domain.standing import Standing, obstacle_to_sell
 from catalog.domain.stock import RESERVATIONS, MovementKind, ReservationState, Stock
-from kernel.refusal import Invalid, StateConflict
+from kernel.refusal import Invalid
 
 VENDOR, BUYER = uuid4(), uuid4()
 TIERS = [Tier(50, Decimal(5)), Tier(100, Decimal(10))]
@@ -128,12 +128,6 @@ def test_a_cap_below_the_minimum_order_is_refused_and_zero_means_no_cap() -> Non
     require_max_qty_fits_moq(5, 5)
     with pytest.raises(Invalid):
         require_max_qty_fits_moq(5, 4)
-
-
-def test_an_active_product_needs_a_picture_once_pictures_are_required() -> None:
-    require_pictures_for_active(is_active=True, pictures=0, pictures_required=False)
-    with pytest.raises(StateConflict):
-        require_pictures_for_active(is_active=True, pictures=0, pictures_required=True)
 
 
 class StockIsConserved(RuleBasedStateMachine):

@@ -7,19 +7,17 @@ from itertools import chain, zip_longest
 from typing import Any
 from uuid import UUID, uuid4
 
-from catalog.clients.identity import FakeIdentity, IdentityClient
-from catalog.clients.orders import FakeOrders, OrdersClient
 from catalog.manifest import SERVICE
 from contracts.event import Event
 from contracts.identity import StoreChanged
+from contracts.media import MediaChanged
 from contracts.values import Address
 from kernel.scope import Kyc, StoreType
 from testkit.recording import Told, numbered, shuffled
 from testkit.reliability import Reliability
 from testkit.servers import TestServers
-from testkit.world import World
 
-from .conftest import Checkout, Market, Store
+from .conftest import Checkout, Market, Store, medium
 
 STATE = {
     "stores": "select to_jsonb(s) - 'updated_at' as store from stores s order by store_id",
@@ -29,9 +27,15 @@ STATE = {
     " from inventory_movements join products on products.id = product_id order by 1, 2, 3, 4",
     "reservations": "select line_id, order_id, state, reason, qty from reservations order by line_id",
     "checkouts": "select checkout_id, outcome from checkouts order by checkout_id",
+    "media": "select to_jsonb(m) - 'updated_at' as medium from media m order by media_id",
+    "products": "select sku, is_active, thumbnail_url, coa_media_id from products order by sku",
+    "galleries": "select sku, media_id, position, url"
+    " from product_media join products on products.id = product_id order by sku, position",
     "streams": "select aggregate_type, aggregate_id, last_seq, blocked from inbox_stream order by 1, 2",
 }
 """What must not depend on how it was heard. Products get other ids in every world, so they are told by their sku."""
+
+DELETION = ({"status": "delete_requested"}, {"status": "deleted", "deleted": True})
 
 Arranged = Callable[[list[Told]], list[Told]]
 
@@ -45,6 +49,8 @@ class Plot:
     checkouts: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(5)])
     lines: list[list[UUID]] = field(default_factory=lambda: [[uuid4() for _ in range(3)] for _ in range(5)])
     orders: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(5)])
+    pictures: list[list[UUID]] = field(default_factory=lambda: [[uuid4(), uuid4()] for _ in range(3)])
+    certificates: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(3)])
 
     def snapshot(self, store_id: UUID, version: int, **changes: Any) -> StoreChanged:
         at = datetime(2026, 1, version, tzinfo=UTC)
@@ -72,6 +78,26 @@ class Plot:
             [self.snapshot(third, 2, **unpaid), self.snapshot(third, 3), self.snapshot(third, 4, deleted=True)],
         ]
 
+    def uploads(self) -> list[MediaChanged]:
+        """Two pictures and a certificate of each vendor, just uploaded."""
+        goods = zip(self.vendors, self.pictures, self.certificates, strict=True)
+        return [
+            medium(media_id, vendor, kind, version=1)
+            for vendor, pictures, paper in goods
+            for media_id, kind in ((pictures[0], "product"), (pictures[1], "product"), (paper, "coa"))
+        ]
+
+    def fates(self) -> list[list[Event]]:
+        """Deleted are the first product's first picture, the second's certificate and both pictures of the third; the
+        others move to another address.
+        """
+        gone = {self.pictures[0][0], self.certificates[1], *self.pictures[2]}
+        return [
+            [upload.model_copy(update={"version": version, **change}) for version, change in enumerate(changes, 2)]
+            for upload in self.uploads()
+            for changes in [DELETION if upload.media_id in gone else move_of(upload)]
+        ]
+
     def outcomes(self, bought: Sequence[Checkout]) -> list[list[Event]]:
         """Accepted, rejected in part, rejected, aborted, and a checkout aborted that catalog never saw."""
         accepted, partly, rejected, aborted, unseen = bought
@@ -90,20 +116,28 @@ class Plot:
         ]
 
 
+def move_of(upload: MediaChanged) -> tuple[dict[str, Any], ...]:
+    return {"status": "processing"}, {"status": "ready", "public_url": upload.public_url and f"{upload.public_url}/2"}
+
+
 async def story(plot: Plot, market: Market) -> list[Told]:
     """Stores are told, list their goods, and sell them to the buyer; what comes after that is answered, numbered."""
-    opening = [plot.snapshot(store_id, 1) for store_id in (*plot.vendors, plot.buyer)]
+    introduced = [plot.snapshot(store_id, 1) for store_id in (*plot.vendors, plot.buyer)]
+    opening = [*introduced, *plot.uploads()]
     for event in opening:
         await market.world.hears(event)
-    stores = [Store(market, event.store_id, event, event.type) for event in opening]
-    goods = [await store.lists(sku=f"SKU-{place}") for place, store in enumerate(stores[:3])]
+    stores = [Store(market, event.store_id, event, event.type) for event in introduced]
+    goods = [
+        await store.lists(sku=f"SKU-{place}", media_ids=list(map(str, pictures)), coa_media_id=str(paper))
+        for place, (store, pictures, paper) in enumerate(zip(stores, plot.pictures, plot.certificates, strict=False))
+    ]
     bought = [
         Checkout(market, stores[3], lines, checkout_id)
         for checkout_id, lines in zip(plot.checkouts, lines_of(plot, goods), strict=True)
     ]
     for checkout in bought[:-1]:
         await checkout.reserves()
-    streams = [*plot.standings(), *plot.outcomes(bought)]
+    streams = [*plot.standings(), *plot.outcomes(bought), *plot.fates()]
     by_turns = [event for event in chain(*zip_longest(*streams)) if event is not None]
     return numbered([*opening, *by_turns])[len(opening) :]
 
@@ -126,15 +160,12 @@ def lines_of(plot: Plot, goods: Sequence[dict[str, Any]]) -> list[list[dict[str,
 
 async def state_after(servers: TestServers, plot: Plot, arranged: Arranged) -> dict[str, list[dict[str, Any]]]:
     """What a fresh service holds when it has heard the story in this arrangement."""
-    identity, resolver = FakeIdentity(), FakeOrders()
-    clients = {IdentityClient: identity, OrdersClient: resolver}
-    async with World.open(SERVICE, servers, clients=clients) as world:
-        market = Market(world, identity, resolver)
+    async with Market.open(servers) as market:
         told = await story(plot, market)
         assert {type(one.event) for one in told} == set(SERVICE.consumes), "a new fact belongs into the story"
         for one in arranged(told):
-            await world.hears(one.event, seq=one.seq)
-        await world.settle()
+            await market.world.hears(one.event, seq=one.seq)
+        await market.world.settle()
         await market.assert_counters_agree()
         return {name: [dict(row) for row in await market.rows(query)] for name, query in STATE.items()}
 
@@ -148,3 +179,6 @@ async def test_each_event_twice_and_reordered_gives_same_state(servers: TestServ
     assert in_disorder == in_order
     assert {row["state"] for row in in_order["reservations"]} == {"confirmed", "released"}
     assert [row["visible_in"] for row in in_order["stock"]] == ["OK", None, None]
+    assert [row["is_active"] for row in in_order["products"]] == [True, True, False]
+    assert [row["media_id"] for row in in_order["galleries"]] == [plot.pictures[0][1], *plot.pictures[1]]
+    assert [bool(row["coa_media_id"]) for row in in_order["products"]] == [True, False, True]

@@ -1,16 +1,23 @@
 """Events heard: each is one sentence about what it does here."""
 
 from catalog.domain.stock import ReservationReason
+from catalog.usecases.media import keep_medium
 from catalog.usecases.reservations import abort, confirm, release
 from catalog.usecases.stores import keep_store
 from chassis.db import Tx
 from contracts.identity import StoreChanged
+from contracts.media import MediaChanged
 from contracts.orders import CheckoutAborted, OrderCreated, OrderDecided
 
 
 async def keep_store_view(tx: Tx, event: StoreChanged) -> None:
     """A store's standing shows or hides its products."""
     await keep_store(tx, event, epoch=tx.cause.epoch if tx.cause else None)
+
+
+async def keep_media_view(tx: Tx, event: MediaChanged) -> None:
+    """A deleted medium is shown by no product any more; without its last picture a product is out of sale."""
+    await keep_medium(tx, event, epoch=tx.cause.epoch if tx.cause else None)
 
 
 async def confirm_holds(tx: Tx, event: OrderCreated) -> None:

@@ -4,47 +4,110 @@ A projection may be trusted for "yes". Before a "no" its owner is asked once; th
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from uuid import UUID
 
 from catalog.clients.identity import IdentityClient
+from catalog.clients.media import MediaClient
+from catalog.domain.media import Use, unusable
 from catalog.domain.standing import Standing, is_doubtful
 from catalog.queries import market
+from catalog.queries.details import Detail, known_media
 from catalog.queries.listing import Filters, Paging, SortName
 from catalog.queries.quotes import Goods, goods, standings
 from catalog.queries.quoting import names_a_stranger, quote_answer
+from catalog.usecases.media import keep_medium
 from catalog.usecases.reservations import Reserved, reserve
 from catalog.usecases.stores import keep_store
-from chassis.calls import CallContext
-from chassis.db import Database
+from chassis.calls import CallContext, OnBehalf
+from chassis.db import Database, Tx
 from contracts.catalog import QuoteAnswer, QuoteRequest, ReserveCommand
 from kernel.page import Page
-from kernel.refusal import NotFound, StateConflict
+from kernel.refusal import NotFound, StateConflict, Unavailable
 from kernel.scope import Actor, StoreScope
 
 QUESTIONS_AT_ONCE = 8
+READ_URLS_SECONDS = 0.5
+"""URLs are decoration: a detail waits no longer for them."""
+
+Keeping = Callable[[Tx], Awaitable[None]]
 
 
-class Standings:
-    """Asks identity about stores, and keeps what it says."""
+class Questions:
+    """Asks the owner of something, and keeps what it says."""
 
-    def __init__(self, db: Database, identity: IdentityClient, context: CallContext) -> None:
+    def __init__(self, db: Database, context: CallContext) -> None:
         self.db = db
-        self.identity = identity
         self.context = context
         self._slots = asyncio.Semaphore(QUESTIONS_AT_ONCE)
 
-    async def ask(self, store_ids: Collection[UUID]) -> None:
-        """One question and one transaction for each store, so that no two stores are ever locked together."""
-        await asyncio.gather(*(self._ask(store_id) for store_id in store_ids))
+    async def ask(self, ids: Collection[UUID]) -> None:
+        """One question and one transaction for each, so that no two are ever locked together."""
+        await asyncio.gather(*(self._ask(one) for one in ids))
 
-    async def _ask(self, store_id: UUID) -> None:
+    async def _ask(self, one: UUID) -> None:
         async with self._slots:
-            store = await self.identity.store(store_id, self.context)
-            if store is not None:
+            keeping = await self._answer(one)
+            if keeping is not None:
                 opened = self.db.transaction(actor=Actor.service("catalog"), request_id=self.context.request_id)
                 async with opened as tx:
-                    await keep_store(tx, store)
+                    await keeping(tx)
+
+    async def _answer(self, one: UUID) -> Keeping | None:
+        """What keeps the answer; None when there is no such thing."""
+        raise NotImplementedError
+
+
+class Standings(Questions):
+    """Asks identity about stores."""
+
+    def __init__(self, db: Database, identity: IdentityClient, context: CallContext) -> None:
+        super().__init__(db, context)
+        self._identity = identity
+
+    async def _answer(self, one: UUID) -> Keeping | None:
+        store = await self._identity.store(one, self.context)
+        return partial(keep_store, store=store) if store else None
+
+
+class Uploads(Questions):
+    """Asks media about media."""
+
+    def __init__(self, db: Database, media: MediaClient, context: CallContext) -> None:
+        super().__init__(db, context)
+        self._media = media
+
+    async def _answer(self, one: UUID) -> Keeping | None:
+        medium = await self._media.medium(one, self.context)
+        return partial(keep_medium, medium=medium) if medium else None
+
+
+async def look_before_use(ask: Uploads, scope: StoreScope, *uses: Use) -> None:
+    """Have the projection know what media says of every named medium that would be refused."""
+    media_ids = [media_id for use in uses for media_id in use.media_ids]
+    if not media_ids:
+        return
+    async with ask.db.reader() as reader:
+        known = await known_media(reader, media_ids)
+    await ask.ask(unusable(uses, known, scope.store_id))
+
+
+async def readable(media: MediaClient, product: Detail, context: CallContext) -> str:
+    """The product as JSON text with URLs to read what has no public one; without them when media does not answer."""
+    if not product.private:
+        return product.text
+    try:
+        return product.with_urls(await media.read_urls(product.private, _for_a_moment(context)))
+    except Unavailable:
+        return product.text
+
+
+def _for_a_moment(context: CallContext) -> CallContext:
+    soon = time.monotonic() + READ_URLS_SECONDS
+    deadline = soon if context.deadline is None else min(soon, context.deadline)
+    return OnBehalf(context.request_id, context.user_id, context.store_id, deadline)
 
 
 async def browse(
@@ -71,8 +134,8 @@ async def _browse(
         return page, await market.state_of(reader, scope.store_id)
 
 
-async def product(ask: Standings, scope: StoreScope, product_id: UUID) -> str:
-    """One product of the market as JSON text; 404 for whatever this store may not see."""
+async def product(ask: Standings, scope: StoreScope, product_id: UUID) -> Detail:
+    """One product of the market; 404 for whatever this store may not see."""
     async with ask.db.reader() as reader:
         found = await market.product(reader, scope, product_id)
         if found is None and await market.state_of(reader, scope.store_id) is not None:

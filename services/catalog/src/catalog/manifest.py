@@ -5,13 +5,15 @@ from datetime import timedelta
 from catalog import commands, consumers, jobs
 from catalog.api import browse, internal, inventory, vendor
 from catalog.clients.identity import HttpIdentity, IdentityClient
+from catalog.clients.media import HttpMedia, MediaClient
 from catalog.clients.orders import HttpOrders, OrdersClient
 from catalog.queries.vendor import product_snapshots
 from catalog.repo.tables import METADATA
 from catalog.settings import Settings
 from chassis.manifest import Command, Job, Service
-from contracts.catalog import ProductChanged
+from contracts.catalog import CatalogMediaAttached, CatalogMediaDetached, ProductChanged
 from contracts.identity import StoreChanged
+from contracts.media import MediaChanged
 from contracts.orders import CheckoutAborted, OrderCreated, OrderDecided
 
 SERVICE = Service(
@@ -19,9 +21,10 @@ SERVICE = Service(
     settings=Settings,
     metadata=METADATA,
     routers=(browse.router, vendor.router, inventory.router, internal.router),
-    emits={ProductChanged},
+    emits={ProductChanged, CatalogMediaAttached, CatalogMediaDetached},
     consumes={
         StoreChanged: consumers.keep_store_view,
+        MediaChanged: consumers.keep_media_view,
         OrderCreated: consumers.confirm_holds,
         OrderDecided: consumers.release_rejected,
         CheckoutAborted: consumers.abort_checkout,
@@ -29,6 +32,7 @@ SERVICE = Service(
     jobs={"sweep-reservations": Job(every=timedelta(minutes=1), run=jobs.sweep_reservations)},
     clients={
         IdentityClient: lambda floor: HttpIdentity(floor.calls("identity")),
+        MediaClient: lambda floor: HttpMedia(floor.calls("media")),
         OrdersClient: lambda floor: HttpOrders(floor.calls("orders")),
     },
     snapshots={ProductChanged: product_snapshots},

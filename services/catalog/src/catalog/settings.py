@@ -8,6 +8,4 @@ from chassis.settings import ServiceSettings
 class Settings(ServiceSettings):
     identity_url: str = Field(description="base URLs of identity, separated by commas")
     orders_url: str = Field(description="base URLs of orders, separated by commas")
-    pictures_required: bool = Field(
-        default=False, description="demand a picture of every active product; off until the media service exists"
-    )
+    media_url: str = Field(description="base URLs of media, separated by commas")

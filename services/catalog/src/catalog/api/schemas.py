@@ -8,13 +8,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from catalog.domain.goods import Category, Classification, Feeling, Flavor, Unit, Usage
+from catalog.domain.media import GALLERY_MAX
 from catalog.queries.listing import Filters, Paging, SortName
 from chassis.web import CLEAN, Body, Cents, PageQuery, Percent, Quantity, State
 from kernel.money import CENTS_MAX
 
 BODY_HTML_MAX = 20_000
 TIERS_MAX = 50
-MEDIA_MAX = 20
 
 Sku = Annotated[str, Field(min_length=1, max_length=64), CLEAN]
 Title = Annotated[str, Field(min_length=1, max_length=200), CLEAN]
@@ -69,7 +69,7 @@ class ProductCreate(Body):
     packaging_type: Short | None = None
     coa_media_id: UUID | None = None
     inventory: StockBody
-    media_ids: Annotated[list[UUID], Field(max_length=MEDIA_MAX)]
+    media_ids: Annotated[list[UUID], Field(min_length=1, max_length=GALLERY_MAX)]
     volume_discounts: Tiers = Field(default_factory=list)
 
 
@@ -103,6 +103,13 @@ class ProductChange(Body):
     packaging_type: Short | None = None
     coa_media_id: UUID | None = None
     volume_discounts: Tiers = Field(default_factory=_absent)
+
+
+class PictureAdd(Body):
+    """Without a position the picture comes last; with one, those from there on move up."""
+
+    media_id: UUID
+    position: Annotated[int, Field(strict=True, ge=0, lt=GALLERY_MAX)] | None = None
 
 
 class InventorySet(Body):

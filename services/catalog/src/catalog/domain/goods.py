@@ -1,11 +1,11 @@
 """What may be said about a product (spec 4.1)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from enum import StrEnum
 
 import nh3
 
-from kernel.refusal import Invalid, StateConflict
+from kernel.refusal import Invalid
 
 
 class Category(StrEnum):
@@ -107,15 +107,3 @@ def require_max_qty_fits_moq(moq: int, max_qty: int) -> None:
 def require_distinct(field: str, values: Collection[object]) -> None:
     if len(set(values)) != len(values):
         raise Invalid.field(field, "is invalid: named twice")
-
-
-def require_known_media(field: str, media_ids: Iterable[object]) -> None:
-    """Media that nobody uploaded cannot be attached, and until the media service exists nobody has uploaded any."""
-    if any(media_id is not None for media_id in media_ids):
-        raise Invalid.field(field, "is invalid: no such media")
-
-
-def require_pictures_for_active(*, is_active: bool, pictures: int, pictures_required: bool) -> None:
-    """An active product always has at least one picture (spec 4.5)."""
-    if is_active and pictures_required and not pictures:
-        raise StateConflict("picture_missing", "an active product needs a picture")

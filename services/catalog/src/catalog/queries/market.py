@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from catalog.queries.details import PRIVATE, Detail, read_detail
 from catalog.queries.listing import Conditions, Filters, Paging, SortName, product_page
 from catalog.queries.shapes import FROM, PRODUCT, SUMMARY
 from catalog.repo.gate import visible
@@ -13,7 +14,7 @@ from kernel.scope import StoreScope
 BUYER_STATE = "(select b.state from stores b where b.store_id = $2)"
 
 READ_PRODUCT = f"""
-select row_to_json(r)::text
+select row_to_json(r)::text as item, {PRIVATE}
   from (
     select {PRODUCT} {FROM}
      where p.id = $1 and {visible(state=BUYER_STATE, buyer="$2")}
@@ -34,10 +35,9 @@ async def browse(
     )
 
 
-async def product(db: Reader, scope: StoreScope, product_id: UUID) -> str | None:
-    """One product as JSON text; None when this store may not see it, or there is no such product."""
-    found: str | None = await db.fetchval(READ_PRODUCT, product_id, scope.store_id)
-    return found
+async def product(db: Reader, scope: StoreScope, product_id: UUID) -> Detail | None:
+    """One product; None when this store may not see it, or there is no such product."""
+    return await read_detail(db, READ_PRODUCT, product_id, scope.store_id)
 
 
 async def state_of(db: Reader, store_id: UUID) -> str | None:

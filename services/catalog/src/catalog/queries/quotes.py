@@ -13,7 +13,7 @@ from chassis.db import Reader, Record
 
 GOODS = """
 select p.id, p.store_id, p.title, p.category, p.strain, p.classification, p.unit, p.moq, p.max_qty, p.price_cents,
-       p.is_active and p.deleted_at is null as is_live, i.available_qty,
+       p.thumbnail_url, p.is_active and p.deleted_at is null as is_live, i.available_qty,
        (select coalesce(json_agg(json_build_array(t.min_qty, t.discount_percent::text)), '[]')
           from product_volume_discounts t where t.product_id = p.id) as tiers
   from products p join inventory_items i on i.product_id = p.id

@@ -9,7 +9,10 @@ from catalog.queries.quotes import Goods
 from contracts.catalog import QuoteAnswer, QuotedItem, QuotedVendor, QuoteItem, QuoteRequest
 from contracts.values import VolumeDiscount, Warned
 
-UNTOLD = {"title": "", "category": "", "strain": None, "classification": None, "unit": "", "moq": 0, "max_qty": None}
+UNTOLD = {
+    "title": "", "category": "", "strain": None, "classification": None, "unit": "", "thumbnail": None, "moq": 0,
+    "max_qty": None,
+}  # fmt: skip
 """A hidden vendor's product may stand in a cart, but says no more of itself than one that does not exist (spec 1.1)."""
 
 
@@ -79,6 +82,7 @@ def _on_the_wire(item: QuoteItem, product: Goods, result: Quoted) -> QuotedItem:
         strain=product["strain"],
         classification=product["classification"],
         unit=product["unit"],
+        thumbnail=product["thumbnail_url"],
         moq=product["moq"],
         max_qty=product["max_qty"] or None,
         unit_price_cents=product["price_cents"] if result.status == "ok" else 0,

@@ -11,7 +11,7 @@ _SUMMARY = f"""
     p.compare_at_price_cents, p.thc_percent, p.cbd_percent, {HAS_PROMO} as has_promo, p.store_id as vendor_store_id,
     json_build_object('vendor_store_id', p.store_id, 'vendor_name', coalesce(v.dba_name, v.company_name, ''),
         'logo_gcs_key', v.logo_gcs_key, 'logo_url', v.logo_url) as vendor,
-    p.coa_added, null::text as thumbnail_url"""
+    p.coa_added, p.thumbnail_url"""
 
 _BUYER_STOCK = "json_build_object('available_qty', i.available_qty, 'updated_at', i.updated_at) as inventory"
 _VENDOR_STOCK = (
@@ -26,7 +26,9 @@ _REST = """
     (select coalesce(json_agg(t order by t.min_qty), '[]') from (
         select id, min_qty, discount_percent, created_at from product_volume_discounts where product_id = p.id
     ) t) as volume_discounts,
-    '[]'::json as media, p.coa_media_id, null::text as coa_read_url"""
+    (select coalesce(json_agg(g order by g.position), '[]') from (
+        select id, media_id, url, gcs_key, position, created_at from product_media where product_id = p.id
+    ) g) as media, p.coa_media_id, null::text as coa_read_url"""
 
 SUMMARY = f"{_SUMMARY}, {_BUYER_STOCK}, {_TIMES}"
 VENDOR_SUMMARY = f"{_SUMMARY}, {_VENDOR_STOCK}, {_TIMES}"

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from catalog.queries.details import PRIVATE, Detail, read_detail
 from catalog.queries.listing import Conditions, Filters, Paging, SortName, product_page, read_cursor
 from catalog.queries.shapes import FROM, VENDOR_PRODUCT, VENDOR_SUMMARY
 from catalog.repo.products import SNAPSHOTS
@@ -13,7 +14,7 @@ from kernel.refusal import NotFound
 from kernel.scope import StoreScope
 
 READ_PRODUCT = f"""
-select row_to_json(r)::text
+select row_to_json(r)::text as item, {PRIVATE}
   from (select {VENDOR_PRODUCT} {FROM} where p.id = $1 and p.store_id = $2 and p.deleted_at is null) r
 """
 
@@ -27,9 +28,9 @@ async def products(db: Reader, scope: StoreScope, *, sort: SortName, filters: Fi
     )
 
 
-async def product(db: Reader, scope: StoreScope, product_id: UUID) -> str:
-    """One product as JSON text; `NotFound` when it is not this store's."""
-    found: str | None = await db.fetchval(READ_PRODUCT, product_id, scope.store_id)
+async def product(db: Reader, scope: StoreScope, product_id: UUID) -> Detail:
+    """One product; `NotFound` when it is not this store's."""
+    found = await read_detail(db, READ_PRODUCT, product_id, scope.store_id)
     if found is None:
         raise NotFound
     return found

@@ -13,7 +13,7 @@ from kernel.scope import StoreScope
 
 FACTS = (
     "p.id as product_id, p.version, p.deleted_at is not null as deleted, p.store_id, p.sku, p.title, p.category,"
-    " p.classification, p.unit, p.price_cents, p.is_active"
+    " p.classification, p.unit, p.price_cents, p.is_active, p.thumbnail_url"
 )
 """What `product_changed` says, but for `in_stock`."""
 
@@ -49,7 +49,10 @@ select p.*, (
 
 DELETE = f"""
 with gone as (
-    update products set deleted_at = clock_now(), updated_at = clock_now(), version = version + 1 where id = $1
+    update products
+       set deleted_at = clock_now(), updated_at = clock_now(), version = version + 1,
+           coa_media_id = null, coa_attachment_id = null, thumbnail_url = null
+     where id = $1
     returning *
 )
 select {FACTS}, i.available_qty > 0 as in_stock from gone p join inventory_items i on i.product_id = p.id

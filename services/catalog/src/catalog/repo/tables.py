@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from geoalchemy2 import Geography
@@ -27,6 +27,7 @@ from catalog.domain.goods import Category, Classification, Feeling, Flavor, Unit
 from catalog.domain.stock import MovementKind, ReservationReason, ReservationState
 from chassis.db import service_metadata
 from chassis.db.columns import WORDS, cents, choice, counter, instant, long_text, percent, quantity, short_text
+from contracts.media import MediaKind, MediaStatus
 from kernel.scope import Kyc, StoreType
 
 METADATA = service_metadata("catalog")
@@ -62,6 +63,13 @@ def new_uuid() -> Any:
     return Field(sa_type=Uuid, primary_key=True, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
 
+def computed(condition: str) -> Any:
+    """A flag that the table itself keeps."""
+    return Field(
+        sa_type=Boolean, sa_column_args=[Computed(condition, persisted=True)], sa_column_kwargs={"nullable": False}
+    )
+
+
 class StoreView(Table, table=True):
     """identity's stores as `store_changed` tells them. `is_visible` says whether the store may sell at all."""
 
@@ -83,16 +91,9 @@ class StoreView(Table, table=True):
     delivery_radius_meters: int = quantity()
     logo_gcs_key: str | None = long_text(default=None)
     logo_url: str | None = long_text(default=None)
-    is_visible: bool = Field(
-        sa_type=Boolean,
-        sa_column_args=[
-            Computed(
-                "type = 'vendor' and kyc_status = 'verified' and not deleted"
-                " and (subscription_active or subscription_override is not null)",
-                persisted=True,
-            )
-        ],
-        sa_column_kwargs={"nullable": False},
+    is_visible: bool = computed(
+        "type = 'vendor' and kyc_status = 'verified' and not deleted"
+        " and (subscription_active or subscription_override is not null)"
     )
     updated_at: datetime = instant()
     __table_args__ = (
@@ -107,8 +108,29 @@ class StoreView(Table, table=True):
     )
 
 
+class MediumView(Table, table=True):
+    """media's media as `media_changed` tells them. What is gone is shown by nothing any more."""
+
+    __tablename__ = "media"
+    media_id: UUID = Field(primary_key=True)
+    source_epoch: int = counter()
+    version: int = counter(start=0)
+    deleted: bool = flag(default=False)
+    store_id: UUID
+    kind: str = choice(get_args(MediaKind))
+    status: str = choice(get_args(MediaStatus))
+    mime_type: str = long_text()
+    gcs_key: str = long_text()
+    public_url: str | None = long_text(default=None)
+    is_gone: bool = computed("deleted or status = 'deleted'")
+    updated_at: datetime = instant()
+
+
 class Product(Table, table=True):
-    """`visible_in` is the state whose buyers may see the product's vendor; null while it is hidden (ADR 0008)."""
+    """`visible_in` is the state whose buyers may see the product's vendor; null while it is hidden (ADR 0008).
+
+    `thumbnail_url` is the public URL of the first image in its gallery (ADR 0016).
+    """
 
     __tablename__ = "products"
     id: UUID = Field(primary_key=True)
@@ -134,7 +156,8 @@ class Product(Table, table=True):
     cbd_percent: Decimal | None = potency()
     coa_media_id: UUID | None = None
     coa_attachment_id: UUID | None = None
-    coa_added: bool = flag(default=False)
+    coa_added: bool = computed("coa_media_id is not null")
+    thumbnail_url: str | None = long_text(default=None)
     batch_id: str | None = short_text(default=None)
     metric_tag: str | None = short_text(default=None)
     barcode: str | None = short_text(default=None)
@@ -153,6 +176,7 @@ class Product(Table, table=True):
         Index("ix_products_price", "visible_in", "price_cents", "id", postgresql_where=LISTED),
         Index("ix_products_title", "visible_in", text("lower(title)"), "id", postgresql_where=LISTED),
         Index("ix_products_category", "visible_in", "category", "created_at", "id", postgresql_where=LISTED),
+        Index("ix_products_coa_media_id", "coa_media_id", postgresql_where=text("coa_media_id is not null")),
         Index(
             "ix_products_search",
             "title", "sku",
@@ -160,6 +184,27 @@ class Product(Table, table=True):
             postgresql_ops={"title": "gin_trgm_ops", "sku": "gin_trgm_ops"},
         ),
     )  # fmt: skip
+
+
+class ProductPicture(Table, table=True):
+    """A picture in a product's gallery; its id names the attachment. Positions count from 0 without gaps.
+
+    They are checked when a statement ends, so that one statement can move several.
+    """
+
+    __tablename__ = "product_media"
+    id: UUID = Field(primary_key=True)
+    product_id: UUID = Field(foreign_key="catalog.products.id")
+    media_id: UUID
+    url: str | None = long_text(default=None)
+    gcs_key: str = long_text()
+    position: int = quantity()
+    created_at: datetime = instant()
+    __table_args__ = (
+        UniqueConstraint("product_id", "position", deferrable=True, initially="IMMEDIATE"),
+        UniqueConstraint("product_id", "media_id"),
+        Index("ix_product_media_media_id", "media_id"),
+    )
 
 
 class VolumeDiscount(Table, table=True):

@@ -6,19 +6,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from catalog.domain.goods import (
-    require_distinct,
-    require_known_media,
-    require_max_qty_fits_moq,
-    require_pictures_for_active,
-    sanitised,
-)
+from catalog.domain.goods import require_distinct, require_max_qty_fits_moq, sanitised
+from catalog.domain.media import certificate, pictures, require_picture_for_active
 from catalog.repo.products import (
     DELETE,
     DELETE_TIERS,
     INSERT_STOCK,
     INSERT_TIERS,
-    LOCK,
     MARKET_OF,
     READ_FACTS,
     change,
@@ -26,9 +20,10 @@ from catalog.repo.products import (
     tier_columns,
 )
 from catalog.usecases.announcing import announce
+from catalog.usecases.gallery import empty_gallery, exchange_certificate, gallery_of, show, usable_media
+from catalog.usecases.owning import own_product
 from chassis.db import Record, Tx
 from chassis.ids import new_id
-from kernel.refusal import Invalid, NotFound
 from kernel.scope import StoreScope
 
 Tiers = Sequence[tuple[int, Decimal]]
@@ -46,14 +41,18 @@ class NewProduct:
     volume_discounts: Tiers = ()
 
 
-async def create_product(tx: Tx, scope: StoreScope, new: NewProduct, *, pictures_required: bool) -> UUID:
+async def create_product(tx: Tx, scope: StoreScope, new: NewProduct) -> UUID:
     """The id of the new product. A sku of another live product of the store is a duplicate."""
     fields = _checked(new.fields)
-    _check_media(new, pictures_required=pictures_required)
+    require_distinct("media_ids", new.media_ids)
     require_max_qty_fits_moq(fields["moq"], fields["max_qty"])
     product_id = new_id()
     market = await tx.fetchval(MARKET_OF, scope.store_id)
-    await tx.run(insertion({"id": product_id, "store_id": scope.store_id, "visible_in": market, **fields}))
+    media = await usable_media(tx, scope, pictures(new.media_ids), certificate(fields["coa_media_id"]))
+    without = {"id": product_id, "store_id": scope.store_id, "coa_media_id": None}
+    fields |= exchange_certificate(tx, without, fields["coa_media_id"], media)
+    await tx.run(insertion({**fields, "id": product_id, "store_id": scope.store_id, "visible_in": market}))
+    await show(tx, product_id, [media[media_id] for media_id in new.media_ids])
     await tx.run(INSERT_STOCK, product_id, new.available_qty, new.low_stock_threshold, tx.actor.user_id)
     await _add_tiers(tx, scope, product_id, new.volume_discounts)
     announce(tx, await tx.fetch(READ_FACTS, product_id))
@@ -61,32 +60,19 @@ async def create_product(tx: Tx, scope: StoreScope, new: NewProduct, *, pictures
     return product_id
 
 
-def _check_media(new: NewProduct, *, pictures_required: bool) -> None:
-    require_distinct("media_ids", new.media_ids)
-    require_known_media("media_ids", new.media_ids)
-    require_known_media("coa_media_id", [new.fields.get("coa_media_id")])
-    if pictures_required and not new.media_ids:
-        raise Invalid.field("media_ids", "must be at least 1")
-
-
 async def change_product(
-    tx: Tx,
-    scope: StoreScope,
-    product_id: UUID,
-    changes: Mapping[str, Any],
-    *,
-    tiers: Tiers | None,
-    pictures_required: bool,
+    tx: Tx, scope: StoreScope, product_id: UUID, changes: Mapping[str, Any], *, tiers: Tiers | None
 ) -> None:
     """Set the named fields; `tiers` replace the ones there, None leaves them."""
-    before = await _locked(tx, scope, product_id)
+    media = await usable_media(tx, scope, certificate(changes.get("coa_media_id")))
+    before = await own_product(tx, scope, product_id)
     fields = _checked(changes)
-    require_known_media("coa_media_id", [fields.get("coa_media_id")])
     after = {**dict(before), **fields}
     require_max_qty_fits_moq(after["moq"], after["max_qty"])
     if fields.get("is_active"):
-        require_pictures_for_active(is_active=True, pictures=0, pictures_required=pictures_required)
-    await tx.run(change(product_id, fields))
+        require_picture_for_active(await gallery_of(tx, product_id))
+    exchanged = exchange_certificate(tx, before, after["coa_media_id"], media)
+    await tx.run(change(product_id, {**fields, **exchanged}))
     if tiers is not None:
         await tx.run(DELETE_TIERS, product_id)
         await _add_tiers(tx, scope, product_id, tiers)
@@ -95,17 +81,14 @@ async def change_product(
 
 
 async def delete_product(tx: Tx, scope: StoreScope, product_id: UUID) -> None:
-    """Hide the product at once and for good. Its row stays for history, and open reservations run on."""
-    before = await _locked(tx, scope, product_id)
+    """Hide the product at once and for good. Its row stays for history, its media are let go, and open reservations
+    run on.
+    """
+    before = await own_product(tx, scope, product_id)
+    await empty_gallery(tx, scope, product_id)
+    exchange_certificate(tx, before, None, {})
     announce(tx, await tx.fetch(DELETE, product_id))
     tx.audit("product.delete", "product", product_id, {"sku": before["sku"], "title": before["title"]})
-
-
-async def _locked(tx: Tx, scope: StoreScope, product_id: UUID) -> Record:
-    row = await tx.fetchrow(LOCK, product_id, scope.store_id)
-    if row is None:
-        raise NotFound
-    return row
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:

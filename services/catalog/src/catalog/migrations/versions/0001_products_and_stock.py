@@ -1,4 +1,4 @@
-"""Products with their tiers and stock, reservations, and the view of stores (spec 4.1)."""
+"""Products with their pictures, tiers and stock, reservations, and the views of stores and media (spec 4.1)."""
 
 from alembic import op
 
@@ -35,6 +35,31 @@ create table catalog.inventory_movements (
 create index ix_inventory_movements_product on catalog.inventory_movements (product_id, created_at, id)
 """
 
+MEDIA = """
+create table catalog.media (
+    media_id uuid not null,
+    source_epoch bigint default 1 not null,
+    version bigint default 0 not null,
+    deleted boolean default false not null,
+    store_id uuid not null,
+    kind text not null,
+    status text not null,
+    mime_type text not null,
+    gcs_key text not null,
+    public_url text,
+    is_gone boolean generated always as (deleted or status = 'deleted') stored not null,
+    updated_at timestamp with time zone default clock_now() not null,
+    constraint pk_media primary key (media_id),
+    constraint ck_media_source_epoch check (source_epoch >= 1),
+    constraint ck_media_version check (version >= 0),
+    constraint ck_media_kind
+        check (kind in ('product', 'ads', 'pdf', 'license_doc', 'coa', 'manifest', 'user', 'store', 'other')),
+    constraint ck_media_status
+        check (status in ('pending', 'uploaded', 'processing', 'ready', 'failed', 'delete_requested',
+            'deleted', 'delete_failed'))
+)
+"""
+
 PRODUCTS = """
 create table catalog.products (
     id uuid not null,
@@ -60,7 +85,8 @@ create table catalog.products (
     cbd_percent numeric(5, 2),
     coa_media_id uuid,
     coa_attachment_id uuid,
-    coa_added boolean default false not null,
+    coa_added boolean generated always as (coa_media_id is not null) stored not null,
+    thumbnail_url text,
     batch_id text,
     metric_tag text,
     barcode text,
@@ -105,6 +131,7 @@ create table catalog.products (
 );
 create index ix_products_category on catalog.products (visible_in, category, created_at, id)
     where is_active and deleted_at is null;
+create index ix_products_coa_media_id on catalog.products (coa_media_id) where coa_media_id is not null;
 create index ix_products_newest on catalog.products (visible_in, created_at, id)
     where is_active and deleted_at is null;
 create index ix_products_price on catalog.products (visible_in, price_cents, id)
@@ -199,6 +226,24 @@ create table catalog.inventory_items (
 ) with (fillfactor = 80)
 """
 
+PRODUCT_MEDIA = """
+create table catalog.product_media (
+    id uuid not null,
+    product_id uuid not null,
+    media_id uuid not null,
+    url text,
+    gcs_key text not null,
+    position bigint not null,
+    created_at timestamp with time zone default clock_now() not null,
+    constraint pk_product_media primary key (id),
+    constraint uq_product_media_product_id_position unique (product_id, position) deferrable initially immediate,
+    constraint uq_product_media_product_id_media_id unique (product_id, media_id),
+    constraint fk_product_media_product_id foreign key(product_id) references catalog.products (id),
+    constraint ck_product_media_position check (position between 0 and 2147483647)
+);
+create index ix_product_media_media_id on catalog.product_media (media_id)
+"""
+
 PRODUCT_VOLUME_DISCOUNTS = """
 create table catalog.product_volume_discounts (
     id uuid default gen_random_uuid() not null,
@@ -220,10 +265,13 @@ create trigger inventory_movements_append_only before update or delete or trunca
 for each statement execute function catalog.refuse_change()
 """
 
-TABLES = (CHECKOUTS, INVENTORY_MOVEMENTS, PRODUCTS, RESERVATIONS, STORES, INVENTORY_ITEMS, PRODUCT_VOLUME_DISCOUNTS)
+TABLES = (
+    CHECKOUTS, INVENTORY_MOVEMENTS, MEDIA, PRODUCTS, RESERVATIONS, STORES,
+    INVENTORY_ITEMS, PRODUCT_MEDIA, PRODUCT_VOLUME_DISCOUNTS,
+)  # fmt: skip
 NAMES = (
-    "checkouts", "inventory_movements", "products", "reservations", "stores",
-    "inventory_items", "product_volume_discounts",
+    "checkouts", "inventory_movements", "media", "products", "reservations", "stores",
+    "inventory_items", "product_media", "product_volume_discounts",
 )  # fmt: skip
 
 
