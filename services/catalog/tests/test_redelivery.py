@@ -35,8 +35,6 @@ STATE = {
 }
 """What must not depend on how it was heard. Products get other ids in every world, so they are told by their sku."""
 
-DELETION = ({"status": "delete_requested"}, {"status": "deleted", "deleted": True})
-
 Arranged = Callable[[list[Told]], list[Told]]
 
 
@@ -87,16 +85,19 @@ class Plot:
             for media_id, kind in ((pictures[0], "product"), (pictures[1], "product"), (paper, "coa"))
         ]
 
-    def fates(self) -> list[list[Event]]:
+    def fates(self) -> list[Event]:
         """Deleted are the first product's first picture, the second's certificate and both pictures of the third; the
         others move to another address.
         """
         gone = {self.pictures[0][0], self.certificates[1], *self.pictures[2]}
-        return [
-            [upload.model_copy(update={"version": version, **change}) for version, change in enumerate(changes, 2)]
-            for upload in self.uploads()
-            for changes in [DELETION if upload.media_id in gone else move_of(upload)]
-        ]
+        return [self._deletion(one) if one.media_id in gone else self._move(one) for one in self.uploads()]
+
+    def _deletion(self, upload: MediaChanged) -> MediaChanged:
+        return upload.model_copy(update={"version": 2, "status": "deleted", "deleted": True})
+
+    def _move(self, upload: MediaChanged) -> MediaChanged:
+        moved = upload.public_url and f"{upload.public_url}/moved"
+        return upload.model_copy(update={"version": 2, "status": "ready", "public_url": moved})
 
     def outcomes(self, bought: Sequence[Checkout]) -> list[list[Event]]:
         """Accepted, rejected in part, rejected, aborted, and a checkout aborted that catalog never saw."""
@@ -116,10 +117,6 @@ class Plot:
         ]
 
 
-def move_of(upload: MediaChanged) -> tuple[dict[str, Any], ...]:
-    return {"status": "processing"}, {"status": "ready", "public_url": upload.public_url and f"{upload.public_url}/2"}
-
-
 async def story(plot: Plot, market: Market) -> list[Told]:
     """Stores are told, list their goods, and sell them to the buyer; what comes after that is answered, numbered."""
     introduced = [plot.snapshot(store_id, 1) for store_id in (*plot.vendors, plot.buyer)]
@@ -137,9 +134,9 @@ async def story(plot: Plot, market: Market) -> list[Told]:
     ]
     for checkout in bought[:-1]:
         await checkout.reserves()
-    streams = [*plot.standings(), *plot.outcomes(bought), *plot.fates()]
+    streams = [*plot.standings(), *plot.outcomes(bought)]
     by_turns = [event for event in chain(*zip_longest(*streams)) if event is not None]
-    return numbered([*opening, *by_turns])[len(opening) :]
+    return numbered([*opening, *by_turns, *plot.fates()])[len(opening) :]
 
 
 def lines_of(plot: Plot, goods: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
