@@ -10,10 +10,12 @@ import pytest
 from aiohttp import web
 
 from catalog.clients.identity import FakeIdentity, HttpIdentity, IdentityClient
+from catalog.clients.media import FakeMedia, HttpMedia, MediaClient
 from catalog.clients.orders import FakeOrders, HttpOrders, OrdersClient
 from chassis.auth import SigningKey
 from chassis.calls import Calls, OnBehalf
 from contracts.identity import StoreChanged
+from contracts.media import MediaChanged, ReadUrl, ReadUrls
 from contracts.orders import ResolveAnswer
 from contracts.values import Address
 from kernel.refusal import Unavailable
@@ -31,11 +33,23 @@ STORE = StoreChanged(
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     updated_at=datetime(2026, 1, 1, tzinfo=UTC),
 )
+PICTURE = MediaChanged(
+    media_id=uuid4(),
+    version=2,
+    store_id=uuid4(),
+    kind="product",
+    status="uploaded",
+    mime_type="image/png",
+    size_bytes=1,
+    file_name="a.png",
+    gcs_key="key",
+)
+SIGNED = f"https://signed.test/{PICTURE.media_id}"
 
 
 @dataclass
 class Other:
-    """The two services as a server that keeps the routes of spec 1.10 shows them."""
+    """The three services as a server that keeps the routes of spec 1.10 shows them."""
 
     checkout_id: UUID
     away: bool = False
@@ -44,6 +58,8 @@ class Other:
         app = web.Application()
         app.router.add_post("/internal/v1/checkouts/{id}/resolve", self.resolve)
         app.router.add_get("/internal/v1/stores/{id}", self.store)
+        app.router.add_get("/internal/v1/media/{id}", self.medium)
+        app.router.add_post("/internal/v1/media/read-urls", self.read_urls)
         return app
 
     async def resolve(self, request: web.Request) -> web.Response:
@@ -54,6 +70,15 @@ class Other:
     async def store(self, request: web.Request) -> web.Response:
         known = request.match_info["id"] == str(STORE.store_id)
         return self._answer(STORE.model_dump(mode="json") if known else None)
+
+    async def medium(self, request: web.Request) -> web.Response:
+        known = request.match_info["id"] == str(PICTURE.media_id)
+        return self._answer(PICTURE.model_dump(mode="json") if known else None)
+
+    async def read_urls(self, request: web.Request) -> web.Response:
+        asked = [UUID(media_id) for media_id in (await request.json())["media_ids"]]
+        read = [ReadUrl(media_id=one, url=SIGNED if one == PICTURE.media_id else None) for one in asked]
+        return self._answer(ReadUrls(urls=read).model_dump(mode="json"))
 
     def _answer(self, data: Any) -> web.Response:
         if self.away:
@@ -69,6 +94,7 @@ class Other:
 class Twins:
     orders: OrdersClient
     identity: IdentityClient
+    media: MediaClient
     checkout_id: UUID
     switch: Any
 
@@ -81,10 +107,11 @@ class Twins:
 async def twins(request: pytest.FixtureRequest) -> AsyncIterator[Twins]:
     checkout_id = uuid4()
     if request.param == "fake":
-        orders, identity = FakeOrders(), FakeIdentity()
+        orders, identity, media = FakeOrders(), FakeIdentity(), FakeMedia()
         orders.answers[checkout_id] = COMMITTED
         identity.stores[STORE.store_id] = STORE
-        yield Twins(orders, identity, checkout_id, [orders, identity])
+        media.media[PICTURE.media_id] = PICTURE
+        yield Twins(orders, identity, media, checkout_id, [orders, identity, media])
         return
     other = Other(checkout_id)
     runner = web.AppRunner(other.app())
@@ -94,7 +121,11 @@ async def twins(request: pytest.FixtureRequest) -> AsyncIterator[Twins]:
     address = f"http://127.0.0.1:{runner.addresses[0][1]}"
     calls = Calls("catalog", SigningKey.generate())
     yield Twins(
-        HttpOrders(calls.to("orders", address)), HttpIdentity(calls.to("identity", address)), checkout_id, [other]
+        HttpOrders(calls.to("orders", address)),
+        HttpIdentity(calls.to("identity", address)),
+        HttpMedia(calls.to("media", address)),
+        checkout_id,
+        [other],
     )
     await calls.close()
     await runner.cleanup()
@@ -113,6 +144,15 @@ async def test_a_store_is_told_as_it_is_and_an_unknown_one_as_none(twins: Any) -
     assert await twins.identity.store(uuid4(), OnBehalf()) is None
 
 
+async def test_a_medium_is_told_as_it_is_and_an_unknown_one_as_none(twins: Any) -> None:
+    assert await twins.media.medium(PICTURE.media_id, OnBehalf()) == PICTURE
+    assert await twins.media.medium(uuid4(), OnBehalf()) is None
+
+
+async def test_urls_come_for_what_can_be_read(twins: Any) -> None:
+    assert await twins.media.read_urls([uuid4(), PICTURE.media_id], OnBehalf()) == {PICTURE.media_id: SIGNED}
+
+
 async def test_a_service_that_is_away_is_unavailable(twins: Any) -> None:
     twins.go_away()
 
@@ -120,3 +160,7 @@ async def test_a_service_that_is_away_is_unavailable(twins: Any) -> None:
         await twins.orders.resolve(twins.checkout_id, OnBehalf())
     with pytest.raises(Unavailable):
         await twins.identity.store(STORE.store_id, OnBehalf())
+    with pytest.raises(Unavailable):
+        await twins.media.medium(PICTURE.media_id, OnBehalf())
+    with pytest.raises(Unavailable):
+        await twins.media.read_urls([PICTURE.media_id], OnBehalf())

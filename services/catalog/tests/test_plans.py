@@ -13,6 +13,7 @@ from catalog.queries.listing import SORTS, Conditions, Filters, page_statement
 from catalog.queries.quotes import GOODS
 from catalog.queries.shapes import SUMMARY, VENDOR_SUMMARY
 from catalog.repo.gate import visible
+from catalog.repo.media import DROP_CERTIFICATES, DROP_PICTURES, REVIEW, USERS
 from catalog.repo.reservations import RESERVE
 from kernel.scope import Actor
 
@@ -39,8 +40,13 @@ update products p set visible_in = s.state from stores s where s.store_id = p.st
 insert into inventory_items (product_id, available_qty, low_stock_threshold) select id, 100, 10 from products;
 insert into product_volume_discounts (store_id, product_id, min_qty, discount_percent)
 select store_id, id, 10, 5 from products where id::text < '4';
+insert into media (media_id, store_id, kind, status, mime_type, gcs_key, public_url)
+select gen_random_uuid(), store_id, 'product', 'uploaded', 'image/png', id::text, 'https://public.test/' || id
+  from products;
+insert into product_media (id, product_id, media_id, url, gcs_key, position)
+select gen_random_uuid(), gcs_key::uuid, media_id, public_url, gcs_key, 0 from media;
 """
-ANALYZED = ("stores", "products", "inventory_items", "product_volume_discounts")
+ANALYZED = ("stores", "products", "inventory_items", "product_volume_discounts", "media", "product_media")
 
 
 @pytest.fixture
@@ -127,6 +133,18 @@ async def test_a_search_uses_the_trigram_index_and_one_sort(market: Any, explain
     assert scans_of_whole_tables(nodes) == []
     assert "ix_products_search" in indexes(nodes)
     assert len(sorts(nodes)) == 1
+
+
+async def test_what_shows_a_deleted_medium_is_found_by_index(market: Any, explain: Any) -> None:
+    shown = await market.row("select media_id, product_id from product_media limit 1")
+    for statement, wanted in (
+        (USERS, shown["media_id"]),
+        (DROP_PICTURES, shown["product_id"]),
+        (DROP_CERTIFICATES, shown["product_id"]),
+        (REVIEW, shown["product_id"]),
+    ):
+        nodes = await explain(statement, [[wanted]], generic=True)
+        assert scans_of_whole_tables(nodes) == [], statement
 
 
 async def test_detail_quote_reserve_and_the_vendors_list_find_their_rows_by_index(market: Any, explain: Any) -> None:

@@ -44,6 +44,17 @@ async def test_a_cart_is_priced_with_the_tier_its_quantity_reaches(market: Any) 
     assert await market.stock(product) == (500, 0)
 
 
+async def test_an_item_shows_its_products_thumbnail(market: Any) -> None:
+    buyer, vendor = await market.buyer(), await market.vendor()
+    product = await vendor.lists()
+    hidden = await vendor.lists()
+    await vendor.owner.delete(f"/api/v1/vendor/products/{hidden['id']}")
+
+    items, _ = await items_of(market, buyer, (product, 1), (hidden, 1))
+
+    assert [item["thumbnail"] for item in items] == [product["media"][0]["url"], None]
+
+
 async def test_moq_and_max_in_quote_and_reserve(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     small = await vendor.lists(moq=5, title="Small")
