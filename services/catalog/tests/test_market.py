@@ -38,6 +38,7 @@ async def test_a_buyer_finds_the_goods_of_visible_vendors_in_its_state(market: A
 
 HIDING = [
     {"kyc_status": Kyc.PENDING_VERIFICATION},
+    {"kyc_status": Kyc.REJECTED},
     {"kyc_status": Kyc.EXPIRED},
     {"kyc_status": Kyc.SUSPENDED},
     {"subscription_override": None},

@@ -98,7 +98,13 @@ async def test_one_bad_item_or_vendor_does_not_fail_the_others(market: Any) -> N
 
 async def test_the_group_says_why_its_vendor_cannot_sell(market: Any) -> None:
     buyer = await market.buyer()
-    changes = [{"kyc_status": Kyc.SUSPENDED}, {"kyc_status": Kyc.REJECTED}, {"subscription_override": None}]
+    changes = [
+        {"kyc_status": Kyc.SUSPENDED},
+        {"kyc_status": Kyc.PENDING_VERIFICATION},
+        {"kyc_status": Kyc.REJECTED},
+        {"kyc_status": Kyc.EXPIRED},
+        {"subscription_override": None},
+    ]
     vendors = [await market.vendor() for _ in changes] + [await market.vendor(state="TX")]
     goods = [await vendor.lists() for vendor in vendors]
     for vendor, change in zip(vendors, changes, strict=False):
@@ -107,7 +113,7 @@ async def test_the_group_says_why_its_vendor_cannot_sell(market: Any) -> None:
     _, groups = await items_of(market, buyer, *((product, 1) for product in goods))
 
     assert [group["warnings"][0]["type"] for group in groups] == [
-        "vendor_suspended", "license_invalid", "vendor_invalid", "vendor_invalid",
+        "vendor_suspended", "license_invalid", "license_invalid", "license_invalid", "vendor_invalid", "vendor_invalid",
     ]  # fmt: skip
 
 

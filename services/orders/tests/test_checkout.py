@@ -299,12 +299,22 @@ async def test_who_may_check_out(market: Any, role: Role, status: int) -> None:
     assert (await colleague.checks_out(cart["id"])).status_code == status
 
 
-async def test_a_suspended_store_cannot_check_out(market: Any) -> None:
+@pytest.mark.parametrize(
+    ("kyc", "reason"),
+    [
+        (Kyc.SUSPENDED, "store_suspended"),
+        (Kyc.EXPIRED, "not_verified"),
+        (Kyc.REJECTED, "not_verified"),
+        (Kyc.PENDING_VERIFICATION, "not_verified"),
+    ],
+)
+async def test_a_store_that_is_no_longer_verified_cannot_check_out(market: Any, kyc: Kyc, reason: str) -> None:
     buyer = market.member()
     cart = await buyer.wants((market.product(market.vendor()), 1))
-    suspended = market.member(store_id=buyer.store_id, kyc_status=Kyc.SUSPENDED)
-    answer = await suspended.checks_out(cart["id"])
-    assert (answer.status_code, answer.json()["error"]["reason"]) == (403, "store_suspended")
+    unverified = market.member(store_id=buyer.store_id, kyc_status=kyc)
+    answer = await unverified.checks_out(cart["id"])
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (403, reason)
+    assert market.catalog.reserve_calls == 0
 
 
 async def test_the_database_itself_refuses_amounts_that_do_not_add_up(market: Any, buyer: Any) -> None:
