@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,9 +10,10 @@ import grpc
 import httpx
 import pytest
 from google.api_core.exceptions import Forbidden, NotFound, Unauthorized
+from google.auth import jwt
 from google.pubsub_v1 import SubscriberAsyncClient
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
-from signing import BODY, Signer, another_key, credentials
+from signing import BODY, SCOPE, Signer, another_key, credentials
 
 from testkit.cloud import Cloud
 
@@ -72,10 +74,37 @@ def test_a_token_for_reading_writes_nothing(cloud: Cloud, signer: Signer) -> Non
         reader.blob(blob.name).delete()
 
 
-@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer"}, {"Authorization": "Basic YTpi"}], ids=str)
-async def test_without_a_token_there_is_no_api(cloud: Cloud, http: httpx.AsyncClient, header: dict[str, str]) -> None:
+@pytest.mark.parametrize("words", ["", "Bearer", "Basic YTpi", "Bearer a.b.c", "Bearer e30.e30.", "Bearer \u00ff"])
+async def test_without_a_token_there_is_no_api(cloud: Cloud, http: httpx.AsyncClient, words: str) -> None:
+    header = {"Authorization": words.encode("latin-1")}
     answer = await http.get(f"{cloud.storage_url}/storage/v1/b/{cloud.public_bucket}/o", headers=header)
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [
+        ({}, 200),
+        ({"exp": -60}, 401),
+        ({"exp": 7_200}, 401),
+        ({"iat": 600, "exp": 900}, 401),
+        ({"iss": "somebody@else.test"}, 401),
+        ({"sub": "somebody@else.test"}, 401),
+        ({"scope": SCOPE.format("nothing")}, 401),
+    ],
+    ids=str,
+)
+async def test_a_token_is_the_accounts_own_for_an_hour_at_most(
+    cloud: Cloud, http: httpx.AsyncClient, claims: dict[str, Any], status: int
+) -> None:
+    account = credentials(cloud.key_file)
+    now = int(time.time())
+    email = account.service_account_email
+    told = {"iss": email, "sub": email, "iat": 0, "exp": 3_600, "scope": SCOPE.format("read_only"), **claims}
+    token = jwt.encode(account.signer, {**told, "iat": now + told["iat"], "exp": now + told["exp"]})
+    header = {"Authorization": f"Bearer {token.decode()}"}
+    answer = await http.get(f"{cloud.storage_url}/storage/v1/b/{cloud.private_bucket}/o", headers=header)
+    assert answer.status_code == status
 
 
 async def test_the_store_behind_the_door_has_no_other_way_in(cloud: Cloud, http: httpx.AsyncClient) -> None:
