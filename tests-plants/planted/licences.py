@@ -36,7 +36,7 @@ def forgotten_question() -> None:
     media.doubt = nothing
 
 
-@plant("licences that lift a suspension", evidence="'verified' == 'suspended'")
+@plant("licences that lift a suspension", evidence="'verified'> == 'suspended'")
 def lifted_suspension() -> None:
     from identity.usecases import licences
 
