@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from chassis.web import CLEAN, Body, PageQuery, State
 from contracts.identity import LicenseStatus
@@ -27,8 +26,8 @@ def _as_written(value: Any) -> Any:
         return value
     try:
         return date.fromisoformat(found[1])
-    except ValueError as error:
-        raise PydanticCustomError("date", "is invalid") from error
+    except ValueError:
+        return value  # no day of any month, which is refused like all else that is no date
 
 
 CalendarDate = Annotated[date, Field(strict=True), BeforeValidator(_as_written)]
