@@ -14,8 +14,9 @@ import pytest
 from packhouse import database
 from packhouse.cloud import VARIABLES, cloud_variables
 from packhouse.home import Home
-from packhouse.processes import StackError, wait_until
+from packhouse.processes import Process, Program, StackError, wait_until
 from packhouse.servers import Postgres, RabbitMQ, Redis, Servers, end_everything
+from packhouse.stack import Stack
 
 
 @pytest.fixture
@@ -83,6 +84,24 @@ def test_named_servers_are_used_and_never_ended(home: Home) -> None:
     with pytest.raises(StackError):
         servers.redis.kill()
     assert redis.alive
+
+
+def test_services_that_an_earlier_command_started_end_before_the_servers_under_them(home: Home) -> None:
+    redis = Redis(home)
+    redis.start()
+    code = (
+        "import signal, socket, sys, time;"
+        "signal.signal(signal.SIGTERM, lambda *_: (socket.create_connection(('127.0.0.1', int(sys.argv[1]))),"
+        " print('redis was there', flush=True), sys.exit()));"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    words = [sys.executable, "-c", code, str(redis.port)]
+    service = Process.start(Program("orders", words, home.log("orders")))
+    home.roster.add(service.record)
+    assert wait_until(lambda: "up" in service.tail(), 5)
+    Stack(home.root, detached=True, given={}).stop()
+    assert "redis was there" in service.tail()
+    assert not redis.alive
 
 
 def test_stand_ins_for_the_cloud_start_only_where_they_are_asked_for(home: Home) -> None:

@@ -120,8 +120,8 @@ class Stack:
     def _end(self) -> None:
         self.home.stack_file.unlink(missing_ok=True)
         in_parallel([instance.stop for instance in self._instances.values()])
+        end_everything(self.home)  # services that an earlier command has started too, before the servers under them
         self.servers.stop()
-        end_everything(self.home)
         self._instances.clear()
         if self._guard is not None:
             self._guard.kill()
