@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
+from chassis.failpoints import arm
 from contracts.identity import IdentityMediaAttached, IdentityMediaDetached
 from contracts.media import EntityType
 from kernel.scope import Kyc, Role, StoreType
@@ -35,6 +37,10 @@ SETTINGS = {
     "pubsub_subscription": "test",
 }
 GRACE = timedelta(minutes=15)
+FORGOTTEN = (
+    "media", "media_attachments", "outbox", "outbox_archive", "aggregate_cursor", "inbox_message",
+    "idempotency_records", "job_leases",
+)  # fmt: skip
 
 
 @dataclass
@@ -110,6 +116,17 @@ class House:
     async def is_over(self, use: IdentityMediaAttached, *, purge: bool = False) -> None:
         await self.world.hears(end_of(use, purge=purge))
 
+    async def forgets(self) -> None:
+        """Everything but which events were heard: they may be delivered once more."""
+        arm("")
+        self.world.clock.turn(-self.world.clock.offset)
+        self.storage.forgets()
+        self.references.held.clear()
+        self.references.away = False
+        admin = await asyncpg.connect(self.world.admin_url, server_settings={"search_path": "media"})
+        await admin.execute(f"truncate {', '.join(FORGOTTEN)}")
+        await admin.close()
+
     async def grace_passes(self) -> None:
         self.world.clock.turn(GRACE + timedelta(seconds=1))
         await self.world.runs("finalise-deletes")
@@ -159,17 +176,18 @@ def end_of(use: IdentityMediaAttached, *, purge: bool = False) -> IdentityMediaD
     return IdentityMediaDetached(**facts, detached_at=datetime.now(UTC), purge=purge)
 
 
-@pytest.fixture
-async def house(servers: TestServers) -> AsyncIterator[House]:
-    async with a_house(servers) as house:
-        yield house
-
-
 @pytest.fixture(scope="module")
 async def table_house(servers: TestServers) -> AsyncIterator[House]:
-    """One for all rows of a table."""
+    """One for all tests of a file, and for all rows of a table."""
     async with a_house(servers) as house:
         yield house
+
+
+@pytest.fixture
+async def house(table_house: House) -> House:
+    """The same, as if nobody had been there."""
+    await table_house.forgets()
+    return table_house
 
 
 @asynccontextmanager

@@ -112,6 +112,12 @@ class FakeStorage:
     def public(self) -> dict[str, Stored]:
         return self.held["public"]
 
+    def forgets(self) -> None:
+        """Be as new."""
+        for bucket in self.held.values():
+            bucket.clear()
+        self.away = False
+
     def put(self, key: str, data: bytes, mime: str) -> None:
         """A client uses its upload link."""
         self._writes += 1
