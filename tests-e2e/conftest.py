@@ -17,7 +17,7 @@ from packhouse.stack import Stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Private servers always: these tests kill them."""
     root: Path = tmp_path_factory.mktemp("stack")
-    faulty = armed_by_file(root, ("identity", "catalog", "orders"))
+    faulty = armed_by_file(root, ("identity", "media", "catalog", "orders"))
     with Stack(root, rate_limits=False, given={}, environment=faulty) as running:
         yield running
 

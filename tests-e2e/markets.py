@@ -105,6 +105,9 @@ select 'attempt' from orders.checkout_attempts where state = 'reserving'
 union all select 'outbox' from orders.outbox
 union all select 'outbox' from catalog.outbox
 union all select 'outbox' from identity.outbox
+union all select 'outbox' from media.outbox
+union all select 'held event' from identity.inbox_held
+union all select 'held event' from media.inbox_held
 union all select 'held event' from catalog.inbox_held
 union all select 'held event' from orders.inbox_held
 union all select 'held stock' from catalog.reservations where state = 'held'

@@ -23,7 +23,7 @@ from packhouse.actors import OKLAHOMA_CITY, Admin, Buyer, Reply
 from packhouse.eventually import eventually
 from packhouse.stack import Stack
 
-SERVICES = ("identity", "catalog", "orders")
+SERVICES = ("identity", "media", "catalog", "orders")
 ARGON2 = "$argon2"
 TOLD_TO_OTHERS = {
     "identity.store_changed.v1": {"phone", "email", "address"},

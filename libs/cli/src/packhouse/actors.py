@@ -4,6 +4,7 @@ An actor knows only the public API: its bearer token, its store, and the paths o
 an idempotency key of its own unless the caller hands one in.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +12,11 @@ from uuid import uuid4
 
 import httpx
 
+from packhouse.eventually import eventually
+from packhouse.files import PDF, PNG, document, picture
+
+ARRIVES_WITHIN = 10.0
+LOOKS_EVERY = 0.1
 PASSWORD = "correct-horse-9-battery"  # noqa: S105  a login of the local stack, printed by the demo
 OKLAHOMA_CITY = {"line1": "100 N Broadway Ave", "city": "Oklahoma City", "state": "OK", "postal_code": "73102"}
 
@@ -105,6 +111,7 @@ class Member(Visitor):
     """The owner of one store."""
 
     store_type = "buyer"
+    licence_type = "dispensary"
 
     def __init__(self, http: httpx.AsyncClient, company_name: str, *, email: str | None = None) -> None:
         super().__init__(http, email=email)
@@ -138,14 +145,73 @@ class Member(Visitor):
     async def removes(self, user_id: str) -> Reply:
         return await self.ask("DELETE", f"/api/v1/stores/me/users/{user_id}")
 
+    async def presigns(self, kind: str, size_bytes: int, mime_type: str, *, file_name: str) -> Reply:
+        body = {"media_kind": kind, "mime_type": mime_type, "file_name": file_name, "size_bytes": size_bytes}
+        return await self.post("/api/v1/media/presign", body)
+
+    async def sends(self, signed: Mapping[str, Any], data: bytes) -> httpx.Response:
+        """Put the bytes where a presign said, with the headers that it said; no token of ours goes along."""
+        return await self.http.put(signed["signed_put_url"], content=data, headers=signed["headers"])
+
+    async def uploads(self, kind: str, data: bytes, mime_type: str, *, file_name: str | None = None) -> str:
+        """The id of a new medium of the store, once its file has arrived and was found to be what it should be."""
+        name = file_name or f"{uuid4().hex}.{mime_type.rpartition('/')[2]}"
+        signed = (await self.presigns(kind, len(data), mime_type, file_name=name)).expect(200)
+        (await self.sends(signed, data)).raise_for_status()
+        media_id: str = signed["media_id"]
+
+        async def arrived() -> bool:
+            medium = await self.sees_medium(media_id)
+            return medium is not None and medium["status"] == "uploaded"
+
+        await eventually(arrived, within=ARRIVES_WITHIN, every=LOOKS_EVERY)
+        return media_id
+
+    async def sees_medium(self, media_id: str) -> Mapping[str, Any] | None:
+        """One of the store's latest hundred media as its list shows it."""
+        items = (await self.get("/api/v1/media", limit=100)).expect(200)["items"]
+        return next((one for one in items if one["id"] == media_id), None)
+
+    async def deletes_medium(self, media_id: str) -> Reply:
+        return await self.ask("DELETE", f"/api/v1/media/{media_id}")
+
+    async def adds_licence(self, media_id: str, number: str, *, expires_on: str | None = None) -> Reply:
+        body = {"media_id": media_id, "issuing_state": "OK", "type": self.licence_type, "number": number}
+        return await self.post("/api/v1/licenses", body | ({"expiration_date": expires_on} if expires_on else {}))
+
+    async def removes_licence(self, licence_id: str) -> Reply:
+        return await self.ask("DELETE", f"/api/v1/licenses/{licence_id}")
+
+    async def proves_itself(self, number: str, *, scan: str | None = None) -> Mapping[str, Any]:
+        """A licence with that number, which waits for its review; its scan says the same or what `scan` says."""
+        page = document("State of Oklahoma", f"Licence {number}", scan or self.company_name)
+        media_id = await self.uploads("license_doc", page, PDF, file_name=f"licence-{number}.pdf")
+        licence: Mapping[str, Any] = (await self.adds_licence(media_id, number)).expect(201)
+        return licence
+
 
 class Vendor(Member):
     """A grower or brand: lists products, keeps stock, decides orders."""
 
     store_type = "vendor"
+    licence_type = "grower"
+
+    def __init__(self, http: httpx.AsyncClient, company_name: str, *, email: str | None = None) -> None:
+        super().__init__(http, company_name, email=email)
+        self._picture: str | None = None
+        self._camera = asyncio.Lock()
 
     async def lists(self, product: Mapping[str, Any]) -> Reply:
-        return await self.post("/api/v1/vendor/products", dict(product))
+        """Offer a product; one that names no picture shows the vendor's own."""
+        pictures = product["media_ids"] or [await self.has_picture()]
+        return await self.post("/api/v1/vendor/products", {**product, "media_ids": pictures})
+
+    async def has_picture(self) -> str:
+        """The id of the picture that stands for all goods of this vendor, uploaded when it is first asked for."""
+        async with self._camera:
+            if self._picture is None:
+                self._picture = await self.uploads("product", picture(self.company_name), PNG)
+        return self._picture
 
     async def sets_stock(self, product_id: str, available_qty: int) -> Reply:
         return await self.put(f"/api/v1/inventory/{product_id}", {"available_qty": available_qty})
@@ -195,7 +261,7 @@ class Buyer(Member):
 
 
 class Admin(Visitor):
-    """The house: grants standing to stores."""
+    """The house: reviews licences, and grants standing to stores."""
 
     async def registers(self, *, first_name: str = "Ada", last_name: str = "House") -> Reply:
         body = {"email": self.email, "password": PASSWORD, "first_name": first_name, "last_name": last_name}
@@ -207,18 +273,31 @@ class Admin(Visitor):
             self.refresh_token = reply.data["refresh_token"]
         return reply
 
-    async def grants_standing(self, store_id: str, *, subscribed: bool) -> Reply:
-        """Verified as an audited exception, and for vendors subscribed (spec 2.4)."""
+    async def sees_licences(self, status: str = "pending") -> Sequence[Mapping[str, Any]]:
+        """The oldest hundred of that status, of all stores."""
+        reply = await self.get("/api/v1/admin/licenses", status=status, limit=100)
+        licences: Sequence[Mapping[str, Any]] = reply.expect(200)["items"]
+        return licences
+
+    async def verifies(self, licence_id: str) -> Reply:
+        return await self.post(f"/api/v1/admin/licenses/{licence_id}/verify", {"decision": "verified"})
+
+    async def rejects(self, licence_id: str, reason: str) -> Reply:
+        body = {"decision": "rejected", "reason": reason}
+        return await self.post(f"/api/v1/admin/licenses/{licence_id}/verify", body)
+
+    async def grants_standing(self, store_id: str, *, subscribed: bool, verified: bool = True) -> Reply:
+        """Verified and subscribed as an audited exception (spec 2.4): without licence, without payment."""
         body = {
-            "kyc_override": "verified",
+            "kyc_override": "verified" if verified else None,
             "subscription_override": "active" if subscribed else None,
-            "reason": "local stack: verified by hand",
+            "reason": "local stack: granted by hand",
         }
         return await self.put(f"/api/v1/admin/stores/{store_id}/standing", body)
 
 
 def product(sku: str, title: str, **facts: Any) -> dict[str, Any]:
-    """A creation request with sensible facts; `facts` replace them."""
+    """A creation request with sensible facts; `facts` replace them. `Vendor.lists` adds a picture when it has none."""
     return {
         "sku": sku,
         "title": title,

@@ -1,4 +1,7 @@
-"""One trade from registration to decided orders, told step by step, through the gateway's public API only."""
+"""One trade from registration to decided orders, told step by step.
+
+Through the gateway's public API only, and through the addresses that it signs for files.
+"""
 
 import asyncio
 import time
@@ -12,12 +15,13 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from packhouse.actors import PASSWORD, Admin, Buyer, Reply, Vendor, product
+from packhouse.actors import PASSWORD, Admin, Buyer, Member, Reply, UnexpectedAnswerError, Vendor, product
 from packhouse.eventually import eventually
 
 VISIBLE_WITHIN = 10.0
 SETTLED_WITHIN = 30.0
-CONSUMERS = ("catalog", "orders")
+PATH_MAX = 58
+CONSUMERS = ("identity", "media", "catalog", "orders")
 
 
 @dataclass(slots=True)
@@ -48,6 +52,9 @@ class Demo:
             await self._open_the_house()
             await self._open_the_stores()
             await self._list_the_goods()
+            await self._come_too_early()
+            await self._apply()
+            await self._review()
             await self._browse()
             await self._shop()
             await self._decide()
@@ -62,9 +69,11 @@ class Demo:
         request = response.request
         spent = (time.perf_counter() - request.extensions["started"]) * 1_000
         colour = "green" if response.is_success else "yellow"
-        path = request.url.raw_path.decode().partition("?")[0]
+        path = _short(request.url.raw_path.decode().partition("?")[0])
         note = "" if response.is_success else f"  {Reply.of(response).error.get('reason') or ''}"
-        self.console.print(f"  {request.method:<5} {path:<58} [{colour}]{response.status_code}[/]{spent:6.0f} ms{note}")
+        self.console.print(
+            f"  {request.method:<5} {path:<{PATH_MAX}} [{colour}]{response.status_code}[/]{spent:6.0f} ms{note}"
+        )
 
     def _step(self, title: str) -> None:
         self.console.print(f"\n[bold]{title}[/bold]")
@@ -78,7 +87,7 @@ class Demo:
         known.expect(200)
 
     async def _open_the_stores(self) -> None:
-        self._step("Two vendors and three buyers register; the admin grants their standing")
+        self._step("Two vendors and three buyers register; billing is to come, so the admin grants the subscriptions")
         story, run = self.story, self.run
         story.vendors = [
             Vendor(self.http, f"{name} {run}", email=f"{name.split()[0].lower()}-{run}@example.net")
@@ -88,13 +97,14 @@ class Demo:
             Buyer(self.http, f"{name} {run}", email=f"{name.split()[0].lower()}-{run}@example.net")
             for name in ("Bricktown Dispensary", "Tulsa Wellness", "Norman Naturals")
         ]
-        for member in (*story.vendors, *story.buyers):
+        for member in self._members:
             (await member.registers()).expect(200)
-            subscribed = member.store_type == "vendor"
-            (await story.admin.grants_standing(str(member.store_id), subscribed=subscribed)).expect(200)
+        for vendor in story.vendors:
+            granted = await story.admin.grants_standing(str(vendor.store_id), subscribed=True, verified=False)
+            granted.expect(200)
 
     async def _list_the_goods(self) -> None:
-        self._step("The vendors list their goods")
+        self._step("The vendors upload their pictures and list their goods")
         redbud, prairie = self.story.vendors
         tiers = [{"min_qty": 50, "discount_percent": "5"}, {"min_qty": 100, "discount_percent": "10"}]
         listings = (
@@ -107,17 +117,63 @@ class Demo:
             self.story.goods[listing["sku"]] = (await vendor.lists(listing)).expect(201)
             self.story.stock_before[listing["sku"]] = listing["inventory"]["available_qty"]
 
+    async def _come_too_early(self) -> None:
+        self._step("Nobody is verified yet: the first buyer finds none of the goods and may not ask for a price")
+        if await self._listed():
+            raise UnexpectedAnswerError("a vendor without a verified licence is on the market")
+        (await self.story.buyers[0].fills_cart({self._line("RB-FLOWER"): 1})).expect(403)
+
+    async def _apply(self) -> None:
+        self._step("Every store uploads a scan of its licence and applies with it")
+        for member in self._members:
+            scan = "a page that nobody can read" if member is self._hasty else None
+            await member.proves_itself(self._number(member), scan=scan)
+
+    async def _review(self) -> None:
+        self._step("The admin reads the scans; one is refused, removed, uploaded again")
+        hasty = str(self._hasty.store_id)
+        for licence in await self._waiting():
+            (await self.http.get(licence["signed_url"])).raise_for_status()
+            if licence["store_id"] == hasty:
+                (await self.story.admin.rejects(licence["id"], "the scan cannot be read")).expect(200)
+                (await self._hasty.removes_licence(licence["id"])).expect(200)
+            else:
+                (await self.story.admin.verifies(licence["id"])).expect(200)
+        better = await self._hasty.proves_itself(self._number(self._hasty))
+        (await self.story.admin.verifies(better["id"])).expect(200)
+
     async def _browse(self) -> None:
         self._step("The buyers browse until both vendors' goods are there")
         wanted = {goods["id"] for goods in self.story.goods.values()}
 
         async def all_listed() -> bool:
-            listed: set[str] = set()
-            for vendor in self.story.vendors:
-                listed |= {row["id"] for row in await self.story.buyers[0].browses(vendor_store_id=vendor.store_id)}
-            return wanted <= listed
+            return wanted <= await self._listed()
 
         await eventually(all_listed, within=VISIBLE_WITHIN, every=0.5)
+
+    async def _listed(self) -> set[str]:
+        """Ids of the vendors' goods that the first buyer finds."""
+        found: set[str] = set()
+        for vendor in self.story.vendors:
+            found |= {row["id"] for row in await self.story.buyers[0].browses(vendor_store_id=vendor.store_id)}
+        return found
+
+    async def _waiting(self) -> list[Mapping[str, Any]]:
+        """The licences of this story that wait for their review; another demo's may stand beside them."""
+        ours = {member.store_id for member in self._members}
+        return [one for one in await self.story.admin.sees_licences() if one["store_id"] in ours]
+
+    @property
+    def _members(self) -> list[Vendor | Buyer]:
+        return [*self.story.vendors, *self.story.buyers]
+
+    @property
+    def _hasty(self) -> Buyer:
+        """Whose first scan nobody can read."""
+        return self.story.buyers[-1]
+
+    def _number(self, member: Member) -> str:
+        return f"OMMA-{self.run}-{self._members.index(member) + 1}".upper()
 
     def _line(self, sku: str) -> tuple[str, str]:
         goods = self.story.goods[sku]
@@ -165,7 +221,7 @@ class Demo:
 
     async def _orders_table(self) -> Table:
         table = Table("order", "buyer", "vendor", "status", "total", title="Orders")
-        names = {member.store_id: member.company_name for member in (*self.story.vendors, *self.story.buyers)}
+        names = {member.store_id: member.company_name for member in self._members}
         for buyer in self.story.buyers:
             for order in await buyer.sees_orders():
                 cents = f"{order['total_cents'] / 100:,.2f}"
@@ -191,6 +247,11 @@ class Demo:
         return [(who, email, PASSWORD) for who, email in people]
 
 
+def _short(path: str) -> str:
+    """An object's key is longer than a line; its ends tell which it is."""
+    return path if len(path) <= PATH_MAX else f"{path[:28]}...{path[-27:]}"
+
+
 _BEHIND = """
 select c.aggregate_type from {source}.aggregate_cursor c
 join {consumer}.inbox_stream s
@@ -201,7 +262,7 @@ where s.last_seq < c.last_seq limit 1
 
 async def _settled(database: asyncpg.Connection) -> bool:
     """No outbox has a row left, and no consumer is behind a stream it has opened."""
-    for source in ("identity", *CONSUMERS):
+    for source in CONSUMERS:
         if await database.fetchval(f"select 1 from {source}.outbox limit 1"):
             return False
         for consumer in CONSUMERS:

@@ -1,4 +1,8 @@
-"""A market to look at: vendors with products and buyers, made through the gateway as clients would make them."""
+"""A market to look at: vendors with products and buyers, made through the gateway as clients would make them.
+
+Every vendor has one picture for all its goods. The stores' standing is granted, which is quicker than licences and reviews;
+the demo shows those.
+"""
 
 import asyncio
 import random
@@ -81,6 +85,7 @@ class Seeder:
         vendor = Vendor(self.http, f"Grower {self.run}-{place:03}", email=f"vendor-{place:03}-{self.run}@example.net")
         (await vendor.registers(address=self._address(place))).expect(200)
         (await self.market.admin.grants_standing(str(vendor.store_id), subscribed=True)).expect(200)
+        await vendor.has_picture()
         self.market.vendors.append(vendor)
 
     async def join_buyer(self, place: int) -> None:
