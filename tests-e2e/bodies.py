@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from packhouse.actors import OKLAHOMA_CITY, PASSWORD, product
+from packhouse.files import PNG
 
 
 def valid_bodies(ids: Mapping[str, str]) -> dict[str, Any]:
@@ -15,8 +16,10 @@ def valid_bodies(ids: Mapping[str, str]) -> dict[str, Any]:
 
     fresh = uuid4().hex[:12]
     person = {"first_name": "Sam", "last_name": "Reed", "email": f"body-{fresh}@example.net", "password": PASSWORD}
-    profile = {"description": "Wholesale", "logo_media_id": own("media_id"), "banner_media_id": own("media_id")}
-    goods = product(f"SKU-{fresh}", "Body", media_ids=[own("media_id")], coa_media_id=own("media_id"))
+    profile = {name: own(name) for name in ("logo_media_id", "banner_media_id")} | {"description": "Wholesale"}
+    goods = product(f"SKU-{fresh}", "Body", media_ids=[own("media_id")], coa_media_id=own("coa_media_id"))
+    file = {"media_kind": "product", "mime_type": PNG, "file_name": f"{fresh}.png", "size_bytes": 100}
+    licence = {"media_id": own("scan_media_id"), "issuing_state": "OK", "type": "grower", "number": fresh}
     cart = {
         "items": [{"product_id": own("product_id"), "vendor_store_id": own("vendor_store_id"), "quantity": 1}],
         "vendor_promos": [{"vendor_store_id": own("vendor_store_id"), "code": "NONE"}],
@@ -46,7 +49,11 @@ def valid_bodies(ids: Mapping[str, str]) -> dict[str, Any]:
         "PUT /api/v1/stores/me": profile,
         "PATCH /api/v1/stores/me": profile,
         "POST /api/v1/vendor/products": goods,
-        "PATCH /api/v1/vendor/products/{product_id}": {"title": "Body", "coa_media_id": own("media_id")},
+        "PATCH /api/v1/vendor/products/{product_id}": {"title": "Body", "coa_media_id": own("coa_media_id")},
+        "POST /api/v1/vendor/products/{product_id}/media": {"media_id": own("media_id"), "position": 1},
+        "POST /api/v1/media/presign": file,
+        "POST /api/v1/licenses": licence | {"issue_date": "2026-01-01", "expiration_date": "2030-12-31"},
+        "POST /api/v1/admin/licenses/{license_id}/verify": {"decision": "rejected", "reason": "a test"},
         "PUT /api/v1/inventory/{product_id}": {"available_qty": 50},
         "POST /api/v1/cart": cart,
         "PUT /api/v1/cart": cart,

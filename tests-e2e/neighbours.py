@@ -7,8 +7,9 @@ from uuid import uuid4
 from markets import VISIBLE_WITHIN, Market
 from passes import claims_of
 
-from packhouse.actors import OKLAHOMA_CITY, Buyer, Vendor, product
+from packhouse.actors import OKLAHOMA_CITY, Admin, Buyer, Vendor, product
 from packhouse.eventually import eventually
+from packhouse.files import PDF, PNG, document, picture
 
 ORDERED = 2
 
@@ -31,8 +32,9 @@ class World:
 async def settle(market: Market, buyer: Buyer, vendor: Vendor) -> World:
     """Trade between the two, with a canary in every text that they may write; the buyer keeps a filled cart."""
     world = World(buyer, vendor, canary=f"Canary{uuid4().hex}")
+    await _uploads(world)
     for member in (buyer, vendor):
-        await _profile(member, world.canary)
+        await _profile(member, world)
     guest = f"{world.canary}-guest@example.net"
     invited = await vendor.invites(guest, "staff", first_name=world.canary, last_name=world.canary)
     world.ids["invite_id"] = invited.expect(201)["invite"]["invite_id"]
@@ -49,7 +51,25 @@ async def settle(market: Market, buyer: Buyer, vendor: Vendor) -> World:
     return world
 
 
-async def _profile(member: Buyer | Vendor, canary: str) -> None:
+async def _uploads(world: World) -> None:
+    """A medium for every use that the vendor has for one, and two licences of one scan that wait for their review."""
+    page, shown = document(world.canary), picture(world.canary)
+    kinds = {
+        "media_id": ("product", shown, PNG),
+        "coa_media_id": ("coa", page, PDF),
+        "scan_media_id": ("license_doc", page, PDF),
+        "logo_media_id": ("store", shown, PNG),
+        "banner_media_id": ("store", shown, PNG),
+    }
+    for use, (kind, data, mime_type) in kinds.items():
+        world.ids[use] = await world.vendor.uploads(kind, data, mime_type, file_name=f"{world.canary}-{use}")
+    for number in range(2):
+        applied = await world.vendor.adds_licence(world.ids["scan_media_id"], f"{world.canary}-{number}")
+        world.ids["license_id"] = applied.expect(201)["id"]
+
+
+async def _profile(member: Buyer | Vendor, world: World) -> None:
+    canary = world.canary
     link = f"https://example.net/{canary}"
     texts = {
         "company_name": f"{canary} {member.store_type}",
@@ -60,6 +80,8 @@ async def _profile(member: Buyer | Vendor, canary: str) -> None:
         "social": {"website": link, "instagram": link},
         "categories": [canary],
     }
+    if member is world.vendor:
+        texts |= {name: world.ids[name] for name in ("logo_media_id", "banner_media_id")}
     (await member.put("/api/v1/stores/me", texts)).expect(200)
 
 
@@ -70,6 +92,8 @@ async def _lists(world: World, number: int) -> dict[str, Any]:
         f"{canary}-{number}",
         f"{canary} {number}",
         packaging_type=canary,
+        media_ids=[world.ids["media_id"]],
+        coa_media_id=world.ids["coa_media_id"],
         volume_discounts=[{"min_qty": 10, "discount_percent": "5"}],
         **texts,
     )
@@ -119,14 +143,20 @@ async def _collect(world: World, goods: dict[str, Any], group: dict[str, Any]) -
     }
 
 
-async def collect_cursors(world: World) -> None:
-    """One of every list, which stands at a row of this world; nobody else may list products meanwhile."""
+async def collect_cursors(world: World, admin: Admin) -> None:
+    """One of every list, which stands at a row of this world; nobody else may list products meanwhile.
+
+    The admins' queue is of all stores, so any place of it will do.
+    """
     movements = f"/api/v1/inventory/{world.ids['product_id']}/movements"
     lists = {
         "GET /api/v1/orders": (world.buyer, "/api/v1/orders"),
         "GET /api/v1/vendor/products": (world.vendor, "/api/v1/vendor/products"),
         "GET /api/v1/inventory": (world.vendor, "/api/v1/inventory"),
         "GET /api/v1/inventory/{product_id}/movements": (world.vendor, movements),
+        "GET /api/v1/media": (world.vendor, "/api/v1/media"),
+        "GET /api/v1/licenses": (world.vendor, "/api/v1/licenses"),
+        "GET /api/v1/admin/licenses": (admin, "/api/v1/admin/licenses"),
     }
     for name, (member, path) in lists.items():
         world.cursors[name] = (await member.get(path, limit=1)).expect(200)["pagination"]["next"]

@@ -85,6 +85,9 @@ IMMENSE = "\u0301" * 100_000
 AS_IT_STANDS = {"POST /api/v1/vendor/orders/{order_id}/decision"}
 """Answer a repeat with what was written the first time (P15)."""
 
+OF_THE_VENDOR = ("/vendor/", "/inventory", "/media", "/licenses", "/stores/me")
+"""Paths for which the vendor has what a valid body names."""
+
 IN_HEADERS = tuple(text for text in INJECTIONS if text.isprintable())
 
 PUBLIC = [one for one in all_operations() if not one.is_internal]
@@ -106,7 +109,7 @@ class Street:
             return Caller.nobody()
         if operation.who == "admin":
             return self.callers["admin"]
-        of_vendor = "/vendor/" in operation.path or "/inventory" in operation.path
+        of_vendor = any(piece in operation.path for piece in OF_THE_VENDOR)
         return self.callers["vendor" if of_vendor else "buyer"]
 
 

@@ -17,6 +17,7 @@ from packhouse.stack import Stack
 
 OM = {Role.OWNER, Role.MANAGER}
 OMP = OM | {Role.OPS}
+OMPS = OMP | {Role.STAFF}
 MEMBER = set(Role)
 UNAUTHORIZED, FORBIDDEN = 401, 403
 Refusal = tuple[int, str, str]
@@ -101,6 +102,16 @@ ENTRIES = {
     "GET /api/v1/vendor/products/{product_id}": members(MEMBER, "vendor"),
     "PATCH /api/v1/vendor/products/{product_id}": members(OMP, "vendor"),
     "DELETE /api/v1/vendor/products/{product_id}": members(OMP, "vendor"),
+    "POST /api/v1/vendor/products/{product_id}/media": members(OMP, "vendor"),
+    "DELETE /api/v1/vendor/products/{product_id}/media/{media_id}": members(OMP, "vendor"),
+    "POST /api/v1/media/presign": members(OMPS),
+    "GET /api/v1/media": members(MEMBER),
+    "DELETE /api/v1/media/{media_id}": members(OMPS),
+    "POST /api/v1/licenses": members(OMPS),
+    "GET /api/v1/licenses": members(MEMBER),
+    "DELETE /api/v1/licenses/{license_id}": members(OM),
+    "GET /api/v1/admin/licenses": ADMIN,
+    "POST /api/v1/admin/licenses/{license_id}/verify": ADMIN,
     "GET /api/v1/inventory": members(MEMBER, "vendor"),
     "PUT /api/v1/inventory/{product_id}": members(OMP, "vendor"),
     "GET /api/v1/inventory/{product_id}/movements": members(MEMBER, "vendor"),
@@ -120,12 +131,17 @@ ENTRIES = {
     "GET /api/v1/admin/ping": ADMIN,
     "identity GET /internal/v1/sessions/{sid}": asked_by("gateway"),
     "identity GET /internal/v1/stores/{store_id}": asked_by("catalog", "orders", "billing", "analytics"),
-    "identity GET /internal/v1/events": asked_by("catalog", "orders"),
-    "identity GET /internal/v1/events/counters": asked_by("catalog", "orders"),
+    "identity GET /internal/v1/media-references/{media_id}": asked_by("media"),
+    "identity GET /internal/v1/events": asked_by("catalog", "orders", "media"),
+    "identity GET /internal/v1/events/counters": asked_by("catalog", "orders", "media"),
+    "media GET /internal/v1/media/{media_id}": asked_by("identity", "catalog", "billing"),
+    "media POST /internal/v1/media/read-urls": asked_by("identity", "catalog", "billing"),
+    "media GET /internal/v1/events": asked_by("identity", "catalog"),
+    "media GET /internal/v1/events/counters": asked_by("identity", "catalog"),
     "catalog POST /internal/v1/quotes": asked_by("orders"),
     "catalog POST /internal/v1/reservations": asked_by("orders"),
-    "catalog GET /internal/v1/events": asked_by("catalog"),
-    "catalog GET /internal/v1/events/counters": asked_by("catalog"),
+    "catalog GET /internal/v1/events": asked_by("media"),
+    "catalog GET /internal/v1/events/counters": asked_by("media"),
     "orders POST /internal/v1/checkouts/{checkout_id}/resolve": asked_by("catalog"),
     "orders GET /internal/v1/events": asked_by("catalog"),
     "orders GET /internal/v1/events/counters": asked_by("catalog"),

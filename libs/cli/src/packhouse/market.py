@@ -1,7 +1,7 @@
 """A market to look at: vendors with products and buyers, made through the gateway as clients would make them.
 
-Every vendor has one picture for all its goods. The stores' standing is granted, which is quicker than licences and reviews;
-the demo shows those.
+Every vendor has one picture for all its goods. The stores' standing is granted, which is quicker than licences and
+reviews; the demo shows those.
 """
 
 import asyncio
