@@ -17,6 +17,7 @@ from packhouse.files import PDF, PNG, document, picture
 
 ARRIVES_WITHIN = 10.0
 LOOKS_EVERY = 0.1
+PAGES_MAX = 50
 PASSWORD = "correct-horse-9-battery"  # noqa: S105  a login of the local stack, printed by the demo
 OKLAHOMA_CITY = {"line1": "100 N Broadway Ave", "city": "Oklahoma City", "state": "OK", "postal_code": "73102"}
 
@@ -274,10 +275,16 @@ class Admin(Visitor):
         return reply
 
     async def sees_licences(self, status: str = "pending") -> Sequence[Mapping[str, Any]]:
-        """The oldest hundred of that status, of all stores."""
-        reply = await self.get("/api/v1/admin/licenses", status=status, limit=100)
-        licences: Sequence[Mapping[str, Any]] = reply.expect(200)["items"]
-        return licences
+        """All of that status, of all stores, the oldest first."""
+        found: list[Mapping[str, Any]] = []
+        place: dict[str, str] = {}
+        for _ in range(PAGES_MAX):
+            page = (await self.get("/api/v1/admin/licenses", status=status, limit=100, **place)).expect(200)
+            found += page["items"]
+            if page["pagination"]["next"] is None:
+                return found
+            place = {"cursor": page["pagination"]["next"]}
+        raise UnexpectedAnswerError(f"more than {PAGES_MAX} pages of {status} licences")
 
     async def verifies(self, licence_id: str) -> Reply:
         return await self.post(f"/api/v1/admin/licenses/{licence_id}/verify", {"decision": "verified"})
