@@ -17,6 +17,7 @@ from markets import PLACED, Market, a_key, at_rest
 
 from packhouse.actors import OKLAHOMA_CITY, PASSWORD, Reply, product
 from packhouse.eventually import eventually
+from packhouse.files import PDF, PNG, document, picture
 from packhouse.stack import Stack
 from testkit.reliability import Reliability, Tally
 
@@ -29,6 +30,7 @@ union select event_id, aggregate_id, aggregate_seq from {0}.outbox_archive
 """
 
 
+GALLERY = "select count(*) from catalog.product_media where product_id = $1::uuid and media_id = $2::uuid"
 LAPSE = "update {0}.idempotency_records set lease_expires_at = now() where state = 'in_progress'"
 
 
@@ -147,11 +149,12 @@ async def goods(market: Market) -> list[Flow]:
     """What catalog says."""
     vendor = market.vendors[1]
     offered = (await vendor.lists(product("CRASH", "Goods"))).expect(201)["id"]
-    path = f"/api/v1/vendor/products/{offered}"
+    path, shown = f"/api/v1/vendor/products/{offered}", {"media_ids": [await vendor.has_picture()]}
+    further = await vendor.uploads("product", picture("CRASH"), PNG)
     return [
         Flow(
             "product create",
-            lambda key: vendor.post("/api/v1/vendor/products", product("CRASH-2", "More"), key=key),
+            lambda key: vendor.post("/api/v1/vendor/products", product("CRASH-2", "More", **shown), key=key),
             "select count(*) from catalog.products where store_id = $1::uuid and sku = 'CRASH-2'",
             [vendor.store_id],
         ),
@@ -160,6 +163,21 @@ async def goods(market: Market) -> list[Flow]:
             lambda key: vendor.ask("PATCH", path, {"title": "Better goods"}, key=key),
             "select count(*) from catalog.products where id = $1::uuid and title = 'Better goods'",
             [offered],
+        ),
+        Flow(
+            "picture add",
+            lambda key: vendor.post(f"{path}/media", {"media_id": further}, key=key),
+            GALLERY,
+            [offered, further],
+        ),
+        Flow(
+            "picture remove",
+            lambda _: vendor.ask("DELETE", f"{path}/media/{further}"),
+            GALLERY,
+            [offered, further],
+            unchanged=1,
+            changed=0,
+            statuses=(204, 404),
         ),
         Flow(
             "stock set to nothing",
@@ -173,6 +191,64 @@ async def goods(market: Market) -> list[Flow]:
             "select count(*) from catalog.products where id = $1::uuid and deleted_at is not null",
             [offered],
             statuses=(204, 404),
+        ),
+    ]
+
+
+async def files(market: Market) -> list[Flow]:
+    """What media says."""
+    vendor = market.vendors[0]
+    unwanted = await vendor.uploads("product", picture("CRASH"), PNG)
+    name = f"crash-{a_key()}.png"
+    wanted = {"media_kind": "product", "mime_type": PNG, "file_name": name, "size_bytes": 100}
+    return [
+        Flow(
+            "presign",
+            lambda key: vendor.post("/api/v1/media/presign", wanted, key=key),
+            "select count(*) from media.media where file_name = $1",
+            [name],
+        ),
+        Flow(
+            "medium delete",
+            lambda _: vendor.deletes_medium(unwanted),
+            "select count(*) from media.media where id = $1::uuid and status = 'delete_requested'",
+            [unwanted],
+            statuses=(204,),
+        ),
+    ]
+
+
+async def licences(market: Market) -> list[Flow]:
+    """What identity says of licences."""
+    vendor, admin, number = market.vendors[0], market.admin, f"CRASH-{a_key()}"
+    scan = await vendor.uploads("license_doc", document("CRASH"), PDF)
+    applied = {"media_id": scan, "issuing_state": "OK", "type": "grower", "number": number}
+    verified, refused = [await vendor.proves_itself(f"CRASH-{a_key()}") for _ in range(2)]
+    review = {"decision": "verified"}
+    (await admin.rejects(refused["id"], "a crash")).expect(200)
+    return [
+        Flow(
+            "licence create",
+            lambda key: vendor.post("/api/v1/licenses", applied, key=key),
+            "select count(*) from identity.licenses where number = $1",
+            [number],
+        ),
+        Flow(
+            "licence verify",
+            lambda key: admin.post(f"/api/v1/admin/licenses/{verified['id']}/verify", review, key=key),
+            "select status from identity.licenses where id = $1::uuid",
+            [verified["id"]],
+            unchanged="pending",
+            changed="verified",
+        ),
+        Flow(
+            "licence delete",
+            lambda _: vendor.removes_licence(refused["id"]),
+            "select count(*) from identity.licenses where id = $1::uuid",
+            [refused["id"]],
+            unchanged=1,
+            changed=0,
+            statuses=(200, 404),
         ),
     ]
 
@@ -194,11 +270,14 @@ async def decisions(market: Market) -> list[Flow]:
     ]
 
 
-FLOWS: dict[str, Callable[[Market], Awaitable[list[Flow]]]] = {
-    "orders": decisions,
-    "catalog": goods,
-    "identity": people,
+FLOWS: dict[str, tuple[str, Callable[[Market], Awaitable[list[Flow]]]]] = {
+    "orders": ("orders", decisions),
+    "catalog": ("catalog", goods),
+    "media": ("media", files),
+    "people": ("identity", people),
+    "licences": ("identity", licences),
 }
+"""By what they are about: the service that dies, and what is asked of it."""
 
 
 @pytest.mark.timeout(300)
@@ -206,9 +285,10 @@ FLOWS: dict[str, Callable[[Market], Awaitable[list[Flow]]]] = {
 async def test_a_service_that_dies_around_a_commit_has_said_and_done_both_or_neither(
     stack: Stack, market: Market, database: asyncpg.Connection, reliability: Reliability, name: str
 ) -> None:
-    flows = await FLOWS[name](market)
+    dying, made = FLOWS[name]
+    flows = await made(market)
     await eventually(lambda: at_rest(database), within=30)
-    service, found = Service(name, stack, database), Findings()
+    service, found = Service(dying, stack, database), Findings()
     await service.restarts(BEFORE)
     try:
         for flow in flows:

@@ -1,4 +1,4 @@
-"""Scans, certificates and manifests are read with a signed address of the owner or an admin, while it lives (spec 3)."""
+"""Scans, certificates and manifests are read with an address signed for the owner or an admin, while it lives."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta

@@ -183,11 +183,13 @@ class Member(Visitor):
     async def removes_licence(self, licence_id: str) -> Reply:
         return await self.ask("DELETE", f"/api/v1/licenses/{licence_id}")
 
-    async def proves_itself(self, number: str, *, scan: str | None = None) -> Mapping[str, Any]:
-        """A licence with that number, which waits for its review; its scan says the same or what `scan` says."""
+    async def proves_itself(
+        self, number: str, *, scan: str | None = None, expires_on: str | None = None
+    ) -> Mapping[str, Any]:
+        """A licence with that number, which waits for its review; its scan says whose it is or what `scan` says."""
         page = document("State of Oklahoma", f"Licence {number}", scan or self.company_name)
         media_id = await self.uploads("license_doc", page, PDF, file_name=f"licence-{number}.pdf")
-        licence: Mapping[str, Any] = (await self.adds_licence(media_id, number)).expect(201)
+        licence: Mapping[str, Any] = (await self.adds_licence(media_id, number, expires_on=expires_on)).expect(201)
         return licence
 
 

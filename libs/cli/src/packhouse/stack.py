@@ -190,10 +190,11 @@ class Stack:
         self._lay_out()
         self._start_all()
 
-    def run(self, service: str, *command: str) -> str:
+    def run(self, service: str, *command: str, environment: Mapping[str, str] | None = None) -> str:
         """A one-off command of a service, `python -m chassis <service> ...`; returns what it printed."""
         words = [sys.executable, "-m", "chassis", service, *command]
-        return _output_of(words, environment=self.environment_for(service, command))
+        told = self.environment_for(service, command) | dict(environment or {})
+        return _output_of(words, environment=told)
 
     def migrate(self, services: Sequence[str] | None = None) -> None:
         """Bring schemas, queues and bindings up to date, of all services or of these."""
