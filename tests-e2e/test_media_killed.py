@@ -1,4 +1,4 @@
-"""The media service dies at every step of an arrival and of a deletion: no message is lost, nothing is done by halves."""
+"""Media dies at every step of an arrival and of a deletion: no message is lost and nothing is done by halves."""
 
 import asyncio
 from contextlib import suppress

@@ -48,7 +48,6 @@ def credentials(*people: Visitor) -> Iterator[dict[str, str]]:
     yield from ({"Authorization": f"Bearer {person.token}"} for person in people)
 
 
-@pytest.mark.plant("private media in the public bucket")
 async def test_no_private_file_is_read_without_a_signed_address(
     stack: Stack, market: Market, plain: httpx.AsyncClient
 ) -> None:

@@ -138,7 +138,6 @@ async def is_usable(vendor: Vendor, media_id: str) -> bool:
     return (await vendor.post("/api/v1/vendor/products", goods)).ok
 
 
-@pytest.mark.plant("type of an upload believed")
 async def test_a_file_that_is_not_what_it_says_never_becomes_uploaded(
     stack: Stack, market: Market, plain: httpx.AsyncClient, reliability: Reliability
 ) -> None:
@@ -182,7 +181,6 @@ async def test_a_request_that_is_not_the_one_that_was_signed_stores_nothing(
     reliability.record("F-I7", faults=len(answers) + 1, at_least=len(attempts), requests=answers)
 
 
-@pytest.mark.plant("size of an upload unlimited")
 async def test_what_may_not_come_is_not_signed(market: Market, reliability: Reliability) -> None:
     vendor = market.vendors[0]
     good = {"media_kind": "product", "mime_type": PNG, "file_name": "x.png", "size_bytes": 100}
