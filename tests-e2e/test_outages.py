@@ -4,16 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import asyncpg
 import pytest
 import redis.asyncio
-from markets import Market, at_rest, books_balance
+from markets import Market, a_key, at_rest, books_balance
+from papers import unseen
 
 from chassis.bus import connect, dead_letter_queue
 from contracts.event_map import event_map
-from packhouse.actors import Buyer, Reply
+from packhouse.actors import Buyer, Reply, product
 from packhouse.eventually import eventually
+from packhouse.files import PDF, PNG, document
 from packhouse.stack import Stack
 
 ANSWERS_WITHIN = 5.0
@@ -128,3 +131,35 @@ async def test_without_catalog_browse_and_checkout_answer_503_and_the_rest_works
     await eventually(finished, within=60, every=0.5)
     await eventually(lambda: at_rest(database), within=60)
     await books_balance(database)
+
+
+async def test_without_media_goods_are_listed_and_licences_are_made_of_what_has_arrived(
+    stack: Stack, market: Market, database: asyncpg.Connection
+) -> None:
+    """A service may attach while media is away (reliability, deviations); only signed addresses are missing meanwhile."""
+    vendor, buyer = market.vendors[0], market.buyers[0]
+    shown, scan = await vendor.has_picture(), await vendor.uploads("license_doc", document("away"), PDF)
+    await market.lists(vendor, "BEFORE", units=10)
+    await eventually(lambda: at_rest(database), within=30)
+
+    stack.process("media").kill()
+    try:
+        away = await vendor.presigns("product", 100, PNG, file_name="away.png")
+        listed = (await vendor.lists(product("DURING", "Listed without media"))).expect(201)
+        applied = (await vendor.adds_licence(scan, f"AWAY-{a_key()}")).expect(201)
+        shelf = (await vendor.get("/api/v1/licenses")).expect(200)["items"]
+        detail = (await buyer.get(f"/api/v1/products/{market.goods['BEFORE']['id']}")).expect(200)
+        bought = await buyer.checks_out(await market.filled_cart(buyer, {"BEFORE": 1}))
+        unknown = await vendor.lists(product("UNKNOWN", "Of an unknown picture", media_ids=[str(uuid4())]))
+    finally:
+        stack.restart("media")
+
+    assert (away.status, away.error["code"]) == (503, "DEPENDENCY_ERROR")
+    assert (unknown.status, unknown.error["code"]) == (503, "DEPENDENCY_ERROR")
+    assert bought.status == 201
+    assert [one["signed_url"] for one in shelf if one["id"] == applied["id"]] == [None]
+    assert [one["media_id"] for one in detail["media"]] == [shown]
+    await eventually(lambda: at_rest(database), within=60)
+    assert await unseen(database) == []
+    assert (await vendor.deletes_medium(scan)).status == 409
+    assert (await vendor.get(f"/api/v1/vendor/products/{listed['id']}")).expect(200)["media"][0]["media_id"] == shown
