@@ -136,7 +136,7 @@ async def test_without_catalog_browse_and_checkout_answer_503_and_the_rest_works
 async def test_without_media_goods_are_listed_and_licences_are_made_of_what_has_arrived(
     stack: Stack, market: Market, database: asyncpg.Connection
 ) -> None:
-    """A service may attach while media is away (reliability, deviations); only signed addresses are missing meanwhile."""
+    """Services attach what they know of while media is away (reliability, deviations); signed addresses are missing."""
     vendor, buyer = market.vendors[0], market.buyers[0]
     shown, scan = await vendor.has_picture(), await vendor.uploads("license_doc", document("away"), PDF)
     await market.lists(vendor, "BEFORE", units=10)

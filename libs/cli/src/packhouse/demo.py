@@ -15,7 +15,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from packhouse.actors import PASSWORD, Admin, Buyer, Member, Reply, UnexpectedAnswerError, Vendor, product
+from packhouse.actors import PASSWORD, Admin, Buyer, Reply, UnexpectedAnswerError, Vendor, product
 from packhouse.eventually import eventually
 
 VISIBLE_WITHIN = 10.0
@@ -172,7 +172,7 @@ class Demo:
         """Whose first scan nobody can read."""
         return self.story.buyers[-1]
 
-    def _number(self, member: Member) -> str:
+    def _number(self, member: Vendor | Buyer) -> str:
         return f"OMMA-{self.run}-{self._members.index(member) + 1}".upper()
 
     def _line(self, sku: str) -> tuple[str, str]:
