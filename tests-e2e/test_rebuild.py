@@ -14,12 +14,16 @@ PROJECTIONS = {
     "catalog.stores": "select store_id, to_jsonb(s) - 'updated_at' from catalog.stores s order by store_id",
     "catalog.products": "select id, visible_in from catalog.products order by id",
     "orders.stores": "select * from orders.stores order by store_id",
+    "catalog.media": "select media_id, to_jsonb(m) - 'updated_at' from catalog.media m order by media_id",
+    "identity.media": "select media_id, to_jsonb(m) - 'updated_at' from identity.media m order by media_id",
 }
-"""All that catalog and orders keep of identity's facts; `updated_at` of catalog's view is when it heard of them."""
+"""All that one service keeps of another's facts; `updated_at` is when it heard of them."""
 
 EMPTY = """
 truncate catalog.stores;
 truncate orders.stores;
+truncate catalog.media;
+truncate identity.media;
 update catalog.products set visible_in = null;
 """
 
@@ -37,13 +41,15 @@ async def test_rebuild_restores_every_projection(stack: Stack, market: Market, d
 
     await database.execute(EMPTY)
     lost = await projections(database)
-    await asyncio.to_thread(stack.run, "identity", "rebuild")
+    for source in ("identity", "media"):
+        await asyncio.to_thread(stack.run, source, "rebuild")
 
     async def restored() -> bool:
         return await at_rest(database) and await projections(database) == before
 
     seconds = await eventually(restored, within=RESTORED_WITHIN)
-    assert lost["catalog.stores"] == lost["orders.stores"] == []
+    assert [name for name, rows in lost.items() if rows and name != "catalog.products"] == []
+    assert len(before["catalog.media"]) == len(before["identity.media"]) >= len(market.vendors)
     assert len(before["catalog.stores"]) == len(before["orders.stores"]) >= STORES
     assert (await market.buyers[0].get(f"/api/v1/products/{market.goods['REBUILT-0']['id']}")).ok
     print(f"{len(before['orders.stores'])} stores were back in both services after {seconds:.1f} s")
