@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import events, reads, trade
+from bench import events, files, reads, trade
 from bench.bare import BareTrade
 from bench.figures import RUNS, Figures
 from bench.house import House, megabytes, open_house
@@ -83,6 +83,8 @@ async def measured(house: House, bare: BareTrade, folder: Path, console: Console
         note(Goal("checkout, 3 lines of 2", *await medians(both.house, both.bare), least=0.2, p99_ms_most=400))
         async with both.guarded() as (attacked, peaceful):
             note(Goal("checkout, 50 guessing", *await medians(attacked, peaceful), p99_most=2))
+    async with files.Presigns(house) as uploads:
+        note(Goal("presign", *await medians(uploads.house, uploads.signing)))
     note(Goal("relay", *await medians(lambda: events.relayed(house), lambda: events.raw_published(house)), least=0.5))
     lag = await medians(lambda: events.lag(house), lambda: events.raw_lag(house))
     note(Goal("commit to applied, 50/s", *lag, p50_most=4, p99_most=6))
