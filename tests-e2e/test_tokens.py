@@ -27,7 +27,13 @@ KINDS_MIN = 38
 KNOWN_STORE = {"active_store_id", "store_type", "role", "system_role"}
 KNOWN_USER = {"sub", "sid", "store_id", "store_type", "kyc_status", "role", "system_role"}
 ACTS_FOR = {"act_user_id", "act_store_id"}
-SERVICES = ("identity", "catalog", "orders")
+READS = {
+    "identity": "/api/v1/stores/me",
+    "media": "/api/v1/media",
+    "catalog": "/api/v1/vendor/products",
+    "orders": "/api/v1/orders",
+}
+SERVICES = tuple(READS)
 Ending = Callable[[Buyer, Visitor], Awaitable[Reply]]
 BOASTS = {
     "X-User-Id": "11111111-1111-4111-8111-111111111111",
@@ -122,16 +128,14 @@ async def test_every_hostile_context_and_service_token_is_401_at_every_service(
     http: httpx.AsyncClient, passes: Passes, buyer: Buyer, service: str
 ) -> None:
     async with canary() as (port, came):
-        path = {"identity": "/api/v1/stores/me", "catalog": "/api/v1/vendor/products", "orders": "/api/v1/orders"}[
-            service
-        ]
+        path = READS[service]
         good = passes.context(caller(buyer).context, service, "GET", path)["X-PF-Context"]
         forge = Forge(passes.key("gateway"), "pf-ctx+jwt", claims_of(good), optional=KNOWN_USER, canary_port=port)
         contexts = {kind: {"X-PF-Context": token} for kind, token in forge.all_kinds().items()}
         of_contexts = await statuses(http, passes.url(service) + path, contexts, "GET")
         is_good = await http.get(passes.url(service) + path, headers={"X-PF-Context": forge.good()})
 
-        asker = "catalog"
+        asker = "media" if service == "catalog" else "catalog"
         inside = "/internal/v1/events/counters?since=2030-01-01T00:00:00Z"
         good = passes.service_token(asker, service)["Authorization"].removeprefix("Bearer ")
         forge = Forge(passes.key(asker), "pf-svc+jwt", claims_of(good), optional=ACTS_FOR, canary_port=port)
