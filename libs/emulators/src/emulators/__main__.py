@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 PROJECT = "packhouse-local"
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     storage.add_argument("--bucket", action="append", default=[], help="there from the start")
     storage.add_argument("--pubsub", metavar="HOST:PORT", help="the emulator that is told what comes and goes")
     storage.add_argument("--topic", default=TOPIC)
+    storage.add_argument("--clock-offset-seconds", type=float, default=0, help="how far the door's clock is ahead")
     storage.set_defaults(run=_storage)
     return parser
 
@@ -51,7 +53,8 @@ async def _storage(words: argparse.Namespace) -> None:
 
     notices = Notices(words.pubsub, words.project, words.topic) if words.pubsub else None
     url = words.url or f"http://{words.host}:{words.port}"
-    await serve(words.host, words.port, Store(words.root, words.account, url, words.bucket, notices))
+    offset = timedelta(seconds=words.clock_offset_seconds)
+    await serve(words.host, words.port, Store(words.root, words.account, url, words.bucket, notices, offset))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """A private object store: fake-gcs-server behind the door of this house, which checks what Google would check."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -22,6 +25,7 @@ class Storage(Server):
     def __init__(self, home: Home, pubsub: PubSub | Given) -> None:
         super().__init__(home)
         self._pubsub = pubsub
+        self._offset = timedelta(0)
 
     @property
     def url(self) -> str:
@@ -39,7 +43,20 @@ class Storage(Server):
         words += ["--account", str(storage_account_path(self.home.keys))]
         words += ["--bucket", PRIVATE_BUCKET, "--bucket", PUBLIC_BUCKET]
         words += ["--pubsub", urlsplit(self._pubsub.url).netloc, "--project", PROJECT, "--topic", TOPIC]
+        if self._offset:
+            words += ["--clock-offset-seconds", str(self._offset.total_seconds())]
         return Program(self.name, [sys.executable, "-m", "emulators", *words], self.home.log(self.name))
+
+    @contextmanager
+    def turned(self, by: timedelta) -> Iterator[None]:
+        """The store's clock is ahead meanwhile: it is started again for it, and once more afterwards."""
+        self._offset = by
+        self.restart()
+        try:
+            yield
+        finally:
+            self._offset = timedelta(0)
+            self.restart()
 
     def answers(self) -> bool:
         return replies(self.port, HEALTH, b"HTTP/1.0 200")

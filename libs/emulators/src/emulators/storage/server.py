@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
@@ -20,13 +21,17 @@ KEEP_ALIVE_SECONDS = 75
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """`url` is where clients find the door: the store writes it into the links it answers."""
+    """`url` is where clients find the door: the store writes it into the links it answers.
+
+    `offset` is how far its clock is ahead: links die by it.
+    """
 
     root: Path
     account: Path
     url: str
     buckets: Sequence[str]
     notices: Notices | None
+    offset: timedelta = timedelta(0)
 
 
 async def serve(host: str, port: int, store: Store) -> None:
@@ -35,7 +40,8 @@ async def serve(host: str, port: int, store: Store) -> None:
     await asyncio.to_thread(store.root.mkdir, parents=True, exist_ok=True)
     async with running(store.root, store.url, store.notices) as backend:
         await backend.make_buckets(store.buckets)
-        server = web.Server(Door(account, backend).answer, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        door = Door(account, backend, lambda: datetime.now(UTC) + store.offset)
+        server = web.Server(door.answer, keepalive_timeout=KEEP_ALIVE_SECONDS)
         runner = web.ServerRunner(server)
         await runner.setup()
         await web.TCPSite(runner, host, port, shutdown_timeout=GRACE_SECONDS).start()
