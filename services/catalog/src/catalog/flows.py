@@ -73,7 +73,7 @@ class Standings(Questions):
 
 
 class Uploads(Questions):
-    """Asks media about media."""
+    """Asks media about media of the store that acts. Another store's has the same effect as none (P20)."""
 
     def __init__(self, db: Database, media: MediaClient, context: CallContext) -> None:
         super().__init__(db, context)
@@ -81,7 +81,9 @@ class Uploads(Questions):
 
     async def _answer(self, one: UUID) -> Keeping | None:
         medium = await self._media.medium(one, self.context)
-        return partial(keep_medium, medium=medium) if medium else None
+        if medium is None or medium.store_id != self.context.store_id:
+            return None
+        return partial(keep_medium, medium=medium)
 
 
 async def look_before_use(ask: Uploads, scope: StoreScope, *uses: Use) -> None:
