@@ -89,6 +89,13 @@ async def live_sessions_by_licence(db: Reader, licence_id: UUID) -> list[UUID]:
     return await sessions.live_of_store(db, store_id)
 
 
+async def live_sessions_by_own_licence(db: Reader, scope: StoreScope, licence_id: UUID) -> list[UUID]:
+    """Of the store in scope. Raises NotFound for a licence that is not its own, before a session is disturbed."""
+    if await licences.store_of(db, licence_id) != scope.store_id:
+        raise NotFound
+    return await sessions.live_of_store(db, scope.store_id)
+
+
 async def own_licences(db: Reader, scope: StoreScope, paging: Paging) -> Page[Licence]:
     return await licences.of_store(db, scope, paging)
 

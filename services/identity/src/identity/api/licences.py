@@ -43,7 +43,7 @@ async def list_licences(call: Caller, query: LicencesQuery) -> Answer:
 async def delete_licence(call: Caller, license_id: UUID) -> Answer:
     """Only a rejected or expired one goes, and its scan with it unless something else holds that."""
     async with call.reader() as db:
-        sids = await queries.live_sessions_of_store(db, call.store)
+        sids = await queries.live_sessions_by_own_licence(db, call.scope, license_id)
     async with changing(call, sids) as change, call.transaction() as tx:
         await licences.withdraw(tx, change, call.scope, license_id)
         return tx.answer(DeletedView())
