@@ -1,6 +1,7 @@
 """Media and who uses them: what must hold of both when the house is at rest, and time that passes for a deletion."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -8,10 +9,13 @@ from markets import at_rest
 from objects import ObjectStore
 
 from packhouse.eventually import eventually
+from packhouse.processes import StackError
 from packhouse.stack import Stack
 
 SETTLED_WITHIN = 60.0
 FINALISE = "finalise-deletes"
+LAPSED = "update media.job_leases set expires_at = now() where job = $1"
+"""The lease of a run that died is over, as after its twenty seconds."""
 
 USES = """
 select 'product_gallery' entity_type, m.product_id entity_id, m.media_id
@@ -42,9 +46,10 @@ update media.media set delete_requested_at = delete_requested_at - interval '1 h
 
 
 async def finalise_after_grace(stack: Stack, database: asyncpg.Connection) -> None:
-    """What media does once the grace of all deletions is over."""
+    """What media does once the grace of all deletions is over; nothing while another process does the same."""
     await database.execute(GRACE_OVER)
-    await asyncio.to_thread(stack.run, "media", "job", FINALISE)
+    with suppress(StackError):
+        await asyncio.to_thread(stack.run, "media", "job", FINALISE)
 
 
 async def grace_passes(stack: Stack, database: asyncpg.Connection) -> None:
