@@ -1,5 +1,6 @@
 """Handing licences in and taking them back (spec 2.3, 2.4)."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -142,6 +143,22 @@ async def test_a_number_is_taken_once_in_a_state_however_it_is_written(world: Wo
         taken = await submits(rival, await a_medium(rival), number=number)
         assert (taken.status_code, taken.json()["error"]["details"]) == (409, {"field": "number"})
     assert (await submits(rival, await a_medium(rival), number="GAAA-12", issuing_state="TX")).status_code == 201
+
+
+async def test_of_two_stores_that_claim_a_number_at_once_one_gets_it(world: World) -> None:
+    rivals = [await a_store(world), await a_store(world)]
+    scans = [await a_medium(rival) for rival in rivals]
+    await world.warm_up()
+
+    async with world.collision("select from stores for update", waiting=2):
+        claims = [
+            asyncio.create_task(submits(rival, scan, number="GAAA-RIVAL"))
+            for rival, scan in zip(rivals, scans, strict=True)
+        ]
+    answers = [await claim for claim in claims]
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409]
+    assert len(await world.emitted(IdentityMediaAttached)) == 1, "who is refused holds nothing"
 
 
 async def test_one_scan_may_back_several_licences(world: World) -> None:

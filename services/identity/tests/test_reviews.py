@@ -158,3 +158,21 @@ async def test_nobody_reviews_what_is_not_there(world: World) -> None:
     assert (await decides(admin, gone, "verified")).status_code == 404
     assert (await decides(admin, {"id": "me"}, "verified")).status_code == 400
     assert (await decides(admin, licence, "expired")).status_code == 400
+
+
+async def test_decisions_on_two_licences_of_a_store_at_once_count_both(world: World) -> None:
+    admin, owner = await an_admin(world), await a_store(world)
+    good, bad = await a_licence(owner), await a_licence(owner)
+    await world.warm_up()
+
+    async with world.collision("select from stores for update", waiting=2):
+        reviews = [
+            asyncio.create_task(decides(admin, licence, decision, "why"))
+            for licence, decision in ((good, "verified"), (bad, "rejected"))
+        ]
+    answers = [await review for review in reviews]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await kyc(owner) == "verified"
+    assert (await world.emitted(LicenseStatusChanged))[-1].kyc_status == "verified"
+    assert [event.kyc_status for event in await world.emitted(StoreChanged)] == ["pending_verification", "verified"]
