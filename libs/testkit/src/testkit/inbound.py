@@ -42,7 +42,13 @@ class Inbound:
         if not self.is_deaf:
             queue = await channel.get_queue(inbox_queue(service.name))
             await queue.consume(self._arrived.put)
+        await self._play_listeners(channel)
         return self
+
+    async def _play_listeners(self, channel: Any) -> None:
+        """Whoever would hear this service: a queue that keeps nothing, or the broker would return what is said."""
+        listeners = await channel.declare_queue(exclusive=True, auto_delete=True, arguments={"x-max-length": 1})
+        await listeners.bind(self._exchange, f"{self._floor.service.name}.#")
 
     async def close(self) -> None:
         await self._connection.close()
