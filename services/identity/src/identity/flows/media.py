@@ -15,8 +15,9 @@ from kernel.refusal import Refusal
 async def ask_before_refusal(call: Call, media_id: UUID, use: Use, field: str) -> None:
     """Put a medium that would be refused to its owner, and keep the answer.
 
-    Whether it may be used is decided later, in the transaction that uses it. An answer about another store's medium is
-    forgotten, so that it has the same effect as none. Raises Unavailable.
+    Whether it may be used is decided later, in the transaction that uses it, unless the owner knows of no such medium
+    of this store: then the refusal stands, before a session is disturbed. Another store's is like none.
+    Raises Unavailable.
     """
     async with call.reader() as db:
         known = await media.own(db, call.scope, media_id)
@@ -24,9 +25,10 @@ async def ask_before_refusal(call: Call, media_id: UUID, use: Use, field: str) -
         demand_usable(known, use, field)
     except Refusal:
         answer = await call.client(MediaClient).medium(media_id, call)
-        if answer is not None and answer.store_id == call.store:
-            async with call.step() as tx:
-                await keep_medium(tx, answer)
+        if answer is None or answer.store_id != call.store:
+            raise
+        async with call.step() as tx:
+            await keep_medium(tx, answer)
 
 
 async def ask_about_pictures(call: Call, changes: Mapping[str, object]) -> None:
