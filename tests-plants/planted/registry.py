@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-MODULES = ("relay", "inbox", "idempotency", "stock", "access", "people", "passwords", "licences")
+MODULES = ("relay", "inbox", "idempotency", "stock", "access", "people", "passwords", "licences", "cloud")
 
 
 @dataclass(frozen=True)

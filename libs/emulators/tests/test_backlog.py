@@ -54,6 +54,7 @@ def test_a_refused_message_waits_twice_as_long_each_time_up_to_the_most() -> Non
     assert waits == [1, 2, 4, 5, 5]
 
 
+@pytest.mark.plant("a refused message that is overtaken")
 def test_no_later_message_of_its_key_overtakes_one_that_is_put_off() -> None:
     clock = Clock()
     policy = types.RetryPolicy.pb()(minimum_backoff=Duration(seconds=1))

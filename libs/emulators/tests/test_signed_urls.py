@@ -130,6 +130,7 @@ SPOILT: list[tuple[Spoil, int, str]] = [
 ]
 
 
+@pytest.mark.plant("headers that nobody signed")
 @pytest.mark.parametrize(("spoil", "status", "code"), SPOILT, ids=lambda value: getattr(value, "__name__", ""))
 async def test_an_upload_that_breaks_a_rule_is_refused_and_nothing_is_stored(
     signer: Signer, http: httpx.AsyncClient, spoil: Spoil, status: int, code: str
@@ -157,6 +158,7 @@ async def test_a_key_that_is_not_the_accounts_signs_nothing(cloud: Cloud, http: 
     assert (answer.status_code, code_of(answer)) == (403, "SignatureDoesNotMatch")
 
 
+@pytest.mark.plant("signed links without an end")
 @pytest.mark.parametrize(
     ("signed", "status", "code"), [(-HOUR, 400, "ExpiredToken"), (HOUR, 403, "AccessDenied")], ids=["before", "after"]
 )
@@ -174,6 +176,7 @@ async def test_a_link_is_good_for_its_minutes_only(
     assert {(answer.status_code, code_of(answer)) for answer in answers} == {(status, code)}
 
 
+@pytest.mark.plant("a second put that overwrites")
 async def test_a_second_put_is_refused_and_the_first_stays(signer: Signer, http: httpx.AsyncClient) -> None:
     blob = signer.blob()
     upload = signer.upload(blob)

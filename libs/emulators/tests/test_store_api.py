@@ -59,6 +59,7 @@ def test_the_start_of_an_object_can_be_read_alone(signer: Signer) -> None:
     assert blob.download_as_bytes(start=0, end=3) == BODY[:4]
 
 
+@pytest.mark.plant("tokens that anybody signs")
 def test_a_token_that_somebody_else_signed_opens_nothing(cloud: Cloud) -> None:
     forger = Signer(cloud, credentials(cloud.key_file, private_key=another_key()))
     with pytest.raises(Unauthorized):
