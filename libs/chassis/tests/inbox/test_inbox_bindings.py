@@ -11,6 +11,7 @@ from kitchen import Bakery, Mill, eventually
 from workers import LONG, SHORT, Form, mill_says
 
 from chassis import failpoints
+from chassis.inbox import session
 from chassis.inbox.gaps import PATIENCE
 from testkit.reliability import Reliability, counted
 from testkit.tap import tapped
@@ -20,6 +21,12 @@ RESUMES_WITHIN, FILLED_WITHIN = 5.0, 40.0
 BINDING = "mill.sack.#"
 FORMS = [SHORT, pytest.param(Form(1, 40, 250), marks=LONG)]
 FORMS_WITH_GAPS = [Form(1, 10, 20), pytest.param(Form(1, 40, 50), marks=LONG)]
+
+
+@pytest.fixture(autouse=True)
+def nobody_binds_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer puts its bindings back every thirty seconds: with many events that would be in the middle."""
+    monkeypatch.setattr(session, "DECLARE_SECONDS", 600.0)
 
 
 async def ten_seconds_go_by(source: Mill, sacks: Sequence[UUID], numbers: range) -> None:
