@@ -1,5 +1,6 @@
 """A file goes, unless somebody needs it (spec 3.2, 12.4; F-C13)."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -100,6 +101,23 @@ async def test_attach_during_grace_cancels_delete(house: House, member: Caller) 
     assert medium.key in house.storage.private
     assert await uses(house, medium) == [True]
     assert await statuses(house) == ["pending", "uploaded", "delete_requested", "uploaded"]
+
+
+async def test_a_licence_and_a_deletion_at_once_never_lose_a_held_file(house: House, member: Caller) -> None:
+    """Whichever comes first under the row's lock, the other one sees it."""
+    medium = await house.uploaded(member, Kind.LICENSE_DOC, Mime.PDF)
+
+    async with house.world.collision("select from media where id = $1 for update", medium.media_id, waiting=2):
+        deleting = asyncio.create_task(member.delete(medium.path))
+        attaching = asyncio.create_task(house.attached(medium))
+    answer = await deleting
+    await attaching
+    await house.grace_passes()
+
+    assert answer.status_code in {204, 409}
+    assert await house.status(medium) == "uploaded"
+    assert medium.key in house.storage.private
+    assert await uses(house, medium) == [True]
 
 
 async def test_an_owner_that_holds_it_gets_it_back_although_its_event_is_on_the_way(
