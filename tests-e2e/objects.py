@@ -49,11 +49,6 @@ class ObjectStore:
 
         return await asyncio.to_thread(listed)
 
-    async def put(self, bucket: str, key: str, data: bytes, mime_type: str) -> None:
-        """As somebody with the owner's key could, without a presign."""
-        blob = self.client.bucket(bucket).blob(key)
-        await asyncio.to_thread(blob.upload_from_string, data, content_type=mime_type)
-
     def addresses(self, key: str) -> list[str]:
         """Every unsigned way to ask for an object's bytes."""
         quoted = key.replace("/", "%2F")

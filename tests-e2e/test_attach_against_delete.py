@@ -128,6 +128,7 @@ async def test_attach_against_delete_leaves_no_dangling_use_and_no_leaked_object
     leaks = await leaked(database, objects, str(vendor.store_id))
     deleted = await database.fetchval(GONE, vendor.store_id)
     print(f"deletions answered {sorted(duel.answers.values())}, {deleted} deleted, lost {lost}, leaked {leaks}")
+    # In the table a use whose object is gone counts as lost, and an object that nobody has as one too many.
     reliability.record(
         "F-C13",
         faults=rounds,
