@@ -76,8 +76,8 @@ async def test_a_date_is_the_date_part_as_written(world: World, written: str | N
         ("number", "9" * 101),
         ("media_id", "1"),
         ("status", "verified"),
-        ("store_id", str(uuid4())),
-        ("reviewed_by_user_id", str(uuid4())),
+        ("store_id", "01a37dd6-0000-7000-8000-000000000001"),
+        ("reviewed_by_user_id", "01a37dd6-0000-7000-8000-000000000002"),
     ],
 )
 async def test_hostile_or_foreign_input_is_refused_by_name(world: World, field: str, value: Any) -> None:
