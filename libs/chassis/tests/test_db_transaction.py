@@ -138,6 +138,15 @@ async def test_events_are_written_in_the_order_they_were_said(bench: Bench) -> N
     assert {(row["request_id"], row["actor"], row["epoch"]) for row in rows} == {("r9", f"user:{UUID(int=7)}", 1)}
 
 
+async def test_a_fact_has_the_id_that_a_row_of_its_transaction_names(bench: Bench) -> None:
+    named = uuid4()
+    async with transaction(bench.db) as tx:
+        tx.emit(ThingSaid(thing_id=uuid4(), text="x"), event_id=named)
+
+    async with bench.db.reader() as db:
+        assert await db.fetchval("select event_id from outbox") == named
+
+
 async def test_a_once_only_fact_is_said_once_for_ever(bench: Bench) -> None:
     thing = uuid4()
     for _ in range(2):

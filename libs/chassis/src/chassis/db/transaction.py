@@ -79,10 +79,13 @@ class Tx(Reader):
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
-    def emit(self, event: Event, *, once: str | None = None, baseline: bool = False) -> None:
+    def emit(
+        self, event: Event, *, once: str | None = None, baseline: bool = False, event_id: UUID | None = None
+    ) -> None:
         """Say a fact. It is checked now, and written with the next number of its aggregate when the block ends.
 
-        `once` is a key that makes the fact be said at most once for ever; `baseline` lets it open a stream (rebuild).
+        `once` is a key that makes the fact be said at most once for ever; `baseline` lets it open a stream (rebuild);
+        `event_id` is a fresh id that a row of the same transaction names.
         """
         emission = prepared(
             event,
@@ -92,6 +95,7 @@ class Tx(Reader):
             traceparent=current_traceparent(),
             request_id=self.request_id,
             actor=self.cause.actor if self.cause and self.cause.actor else str(self.actor),
+            event_id=event_id,
         )
         self._emissions.append(emission)
 

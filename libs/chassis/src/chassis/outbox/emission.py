@@ -43,10 +43,11 @@ def prepared(
     traceparent: str | None,
     request_id: str | None,
     actor: str | None,
+    event_id: UUID | None = None,
 ) -> Emission:
     """Raises as `checked_payload` does."""
     return Emission(
-        event_id=new_id(),
+        event_id=event_id or new_id(),
         type=event.topic,
         aggregate_type=event.aggregate,
         aggregate_id=event.aggregate_id,

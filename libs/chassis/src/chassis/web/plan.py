@@ -75,7 +75,8 @@ class Plan:
                 read_body(NoBody, raw, lenient=self.lenient)
             return
         name, model = self.body
-        arguments[name] = read_body(model, raw, lenient=self.lenient)
+        optional = not any(field.is_required() for field in model.model_fields.values())
+        arguments[name] = model() if optional and not raw.strip() else read_body(model, raw, lenient=self.lenient)
 
 
 class QueryReader:
