@@ -14,8 +14,9 @@ from chassis import failpoints
 from chassis.ids import new_id
 from chassis.jobs import JobOutcome
 from contracts.identity import StoreChanged
+from contracts.orders import OrderCanceled, OrderDecided, OrderExpired
 from contracts.values import Address
-from kernel.scope import Kyc, Role, StoreType
+from kernel.scope import Kyc, Role, StoreType, SystemRole
 from orders.clients.catalog import CatalogClient
 from orders.clients.fake_catalog import FakeCatalog, FakeProduct, FakeVendor
 from orders.clients.identity import FakeIdentity, IdentityClient
@@ -99,6 +100,30 @@ class Member:
         path = f"/api/v1/vendor/orders/{order_id}/decision"
         return await self.caller.post(path, {"decision": decision, **fields}, key=key or str(uuid4()))
 
+    async def decides_line(self, order_id: str, line_id: str, decision: str, **fields: Any) -> httpx.Response:
+        path = f"/api/v1/vendor/orders/{order_id}/line-items/decision"
+        body = {"line_item_id": line_id, "decision": decision, **fields}
+        return await self.caller.post(path, body, key=str(uuid4()))
+
+    async def fulfills(self, order_id: str) -> httpx.Response:
+        return await self.caller.post(f"/api/v1/vendor/orders/{order_id}/fulfill", key=str(uuid4()))
+
+    async def cancels(self, order_id: str, **fields: Any) -> httpx.Response:
+        return await self.caller.post(f"/api/v1/orders/{order_id}/cancel", fields, key=str(uuid4()))
+
+    async def nudges(self, order_id: str) -> httpx.Response:
+        return await self.caller.post(f"/api/v1/orders/{order_id}/nudge", key=str(uuid4()))
+
+    async def retries(self, order_id: str, key: str | None = None) -> httpx.Response:
+        return await self.caller.post(f"/api/v1/orders/{order_id}/retry", key=key or str(uuid4()))
+
+    async def sees(self, order_id: str) -> dict[str, Any]:
+        """The order's detail."""
+        answer = await self.caller.get(f"/api/v1/orders/{order_id}")
+        assert answer.status_code == 200, answer.text
+        detail: dict[str, Any] = answer.json()["data"]
+        return detail
+
 
 @dataclass
 class Market:
@@ -125,6 +150,56 @@ class Market:
         return self.catalog.add(
             FakeProduct(vendor=vendor, **{"title": "Flower", "price_cents": 1500, "available": 1000, **changes})
         )
+
+    async def hears_of(self, *members: Member) -> None:
+        """Identity tells of these members' stores."""
+        for member in members:
+            await self.world.hears(self.identity.stores[member.store_id])
+
+    async def order(self, buyer: Member, *wanted: tuple[FakeProduct, int], **fields: Any) -> dict[str, Any]:
+        """The order that one vendor has of it, as the checkout answered it."""
+        [order] = (await buyer.buys(*wanted, **fields))["vendor_orders"]
+        return dict(order)
+
+    async def expired(self, buyer: Member, *wanted: tuple[FakeProduct, int], **fields: Any) -> dict[str, Any]:
+        """An order that its vendor has left undecided until the clock ended it."""
+        order = await self.order(buyer, *wanted, **fields)
+        for _ in range(2):
+            self.world.clock.turn(timedelta(days=6))
+            await self.clock_runs()
+        await self.gives_back()
+        assert (await buyer.sees(order["order_id"]))["order"]["status"] == "expired"
+        return order
+
+    async def gives_back(self) -> None:
+        """What catalog does when it hears which lines gave their stock back."""
+        for event in (*await self.world.emitted(OrderCanceled), *await self.world.emitted(OrderExpired)):
+            self.catalog.release(event.released_line_ids)
+        for decided in await self.world.emitted(OrderDecided):
+            self.catalog.release(decided.rejected_line_ids)
+
+    async def admin_cancels(self, order_id: str, reason: str = "Refused at the door") -> httpx.Response:
+        admin = self.world.caller(user_id=uuid4(), system_role=SystemRole.ADMIN)
+        return await admin.post(f"/api/v1/admin/orders/{order_id}/cancel", {"reason": reason}, key=str(uuid4()))
+
+    async def copies_order(self, copies: int) -> None:
+        """That many orders like the one there is, of the same time, each in a group of its own."""
+        columns = "buyer_store_id, payment_method, shipping_address, tip_cents"
+        async with self.world.db.reader() as db:
+            await db.fetch(
+                f"insert into checkout_groups (id, {columns}) "
+                f"select gen_random_uuid(), {columns} from checkout_groups, generate_series(1, $1::int)",
+                copies,
+            )
+            await db.fetch(
+                "insert into vendor_orders select (jsonb_populate_record(orders, jsonb_build_object('id', "
+                "gen_random_uuid(), 'order_number', 20000 + place, 'checkout_group_id', fresh.id))).* from "
+                "vendor_orders orders, (select id, row_number() over () as place from checkout_groups "
+                "where cart_id is null) fresh"
+            )
+
+    async def clock_runs(self) -> JobOutcome:
+        return await self.world.runs("expire-orders")
 
     async def completer_runs(self) -> JobOutcome:
         return await self.world.runs("complete-checkouts")

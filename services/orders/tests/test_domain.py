@@ -14,8 +14,9 @@ from contracts.values import VolumeDiscount
 from kernel.refusal import StateConflict
 from orders.domain.cart import quoted_cart
 from orders.domain.checkout import VendorPart, settle
-from orders.domain.decision import Decision, decide_order, is_repeat
+from orders.domain.decision import Decision, decide_order
 from orders.domain.order import Line, VendorOrder, charged, rejected, status_of
+from orders.domain.passage import NUDGE_AFTER, TTL
 from orders.domain.states import (
     ORDER_MACHINE,
     FulfillmentStatus,
@@ -23,6 +24,7 @@ from orders.domain.states import (
     OrderStatus,
     PaymentMethod,
     ShippingStatus,
+    is_repeat,
 )
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -82,6 +84,8 @@ def order(*ordered: Line, status: OrderStatus | None = None, tip: int = 0, shipp
         balance_due_cents=amounts.total_cents,
         shipping_address=None,
         shipping_line={"code": "van", "title": "Van", "price_cents": shipping},
+        nudge_due_at=NOW + NUDGE_AFTER,
+        expires_at=NOW + TTL,
         created_at=NOW,
         updated_at=NOW,
         lines=ordered,
@@ -171,7 +175,7 @@ def test_every_status_answers_a_decision_with_a_move_a_repeat_or_a_refusal(
         (OrderStatus.PARTIALLY_ACCEPTED, Decision.ACCEPT),
         (OrderStatus.REJECTED, Decision.REJECT),
     }
-    assert is_repeat(undecided, decision) == ((status, decision) in repeats)
+    assert is_repeat(status, decision) == ((status, decision) in repeats)
     if status is OrderStatus.CREATED_PENDING:
         assert decide_order(undecided, decision, None, NOW).status is not status
     else:
@@ -189,8 +193,11 @@ SPECIFIED = {
         "reject_last_line": "rejected",
         "cancel": "canceled",
         "cancel_by_admin": "canceled",
+        "nudge": "created_pending",
+        "remind": "created_pending",
         "expire": "expired",
     },
+    "expired": {"retry": "expired"},
     "accepted": {
         "reject_line": "partially_accepted",
         "reject_last_line": "rejected",

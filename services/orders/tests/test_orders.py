@@ -217,17 +217,7 @@ async def test_filters_narrow_the_list(market: Any, buyer: Any) -> None:
 async def test_paging_57_rows_by_10_same_timestamp_no_loss_no_repeat_while_inserting(market: Any, buyer: Any) -> None:
     flower = market.product(market.vendor())
     await order_of(market, buyer, (flower, 1))
-    columns = "buyer_store_id, payment_method, shipping_address, tip_cents"
-    async with market.world.db.reader() as db:
-        await db.fetch(
-            f"insert into checkout_groups (id, {columns}) "
-            f"select gen_random_uuid(), {columns} from checkout_groups, generate_series(1, 56)"
-        )
-        await db.fetch(
-            "insert into vendor_orders select (jsonb_populate_record(orders, jsonb_build_object('id', "
-            "gen_random_uuid(), 'order_number', 20000 + place, 'checkout_group_id', fresh.id))).* from vendor_orders "
-            "orders, (select id, row_number() over () as place from checkout_groups where cart_id is null) fresh"
-        )
+    await market.copies_order(56)
     seen: list[str] = []
     cursor = ""
     while True:

@@ -109,6 +109,80 @@ class OrderDecided(Event, topic="orders.order_decided.v1", aggregate="vendor_ord
     balance_due_cents: Cents
 
 
+class OrderReadyForDispatch(
+    Event, topic="orders.order_ready_for_dispatch.v1", aggregate="vendor_order", key="order_id"
+):
+    """The vendor has packed what it accepted: an agent may fetch it."""
+
+    order_id: UUID
+    order_number: int
+    checkout_group_id: UUID
+    buyer_store_id: UUID
+    vendor_store_id: UUID
+    fulfillment_status: FulfillmentStatus
+    shipping_status: ShippingStatus
+    rejected_item_count: Quantity
+
+
+class OrderCanceled(Event, topic="orders.order_canceled.v1", aggregate="vendor_order", key="order_id"):
+    """The order ended before its delivery; `released_line_ids` are the lines that still had their stock."""
+
+    order_id: UUID
+    order_number: int
+    checkout_group_id: UUID
+    buyer_store_id: UUID
+    vendor_store_id: UUID
+    canceled_at: datetime
+    reason: str | None = None
+    released_line_ids: list[UUID]
+
+
+class OrderPendingNudge(Event, topic="orders.order_pending_nudge.v1", aggregate="vendor_order", key="order_id"):
+    """The vendor has left the order undecided for this many days; said once per order."""
+
+    order_id: UUID
+    order_number: int
+    checkout_group_id: UUID
+    buyer_store_id: UUID
+    vendor_store_id: UUID
+    pending_days: int
+
+
+class OrderExpired(Event, topic="orders.order_expired.v1", aggregate="vendor_order", key="order_id"):
+    """Nobody decided the order in time; `released_line_ids` are the lines that still had their stock."""
+
+    order_id: UUID
+    order_number: int
+    checkout_group_id: UUID
+    buyer_store_id: UUID
+    vendor_store_id: UUID
+    expired_at: datetime
+    ttl_days: int
+    released_line_ids: list[UUID]
+
+
+class OrderRetried(Event, topic="orders.order_retried.v1", aggregate="vendor_order", key="order_id"):
+    """A new order stands in for one that had expired."""
+
+    original_order_id: UUID
+    order_id: UUID
+    order_number: int
+    checkout_group_id: UUID
+    buyer_store_id: UUID
+    vendor_store_id: UUID
+
+
+class NotificationRequested(Event, topic="orders.notification_requested.v1", aggregate="vendor_order", key="order_id"):
+    """A buyer asks the vendor to decide."""
+
+    order_id: UUID
+    order_number: int
+    buyer_store_id: UUID
+    vendor_store_id: UUID
+    type: Literal["order_nudge"]
+    requested_by_user_id: UUID
+
+
 class ChangedLine(Wire):
     line_id: UUID
     product_id: UUID
@@ -148,6 +222,10 @@ class OrderChanged(Snapshot, topic="orders.order_changed.v1", aggregate="vendor_
     attributed_ad_id: UUID | None = None
     retried_from_order_id: UUID | None = None
     lines: list[ChangedLine]
+    nudge_due_at: datetime | None = None
+    nudged_at: datetime | None = None
+    expires_at: datetime | None = None
+    buyer_nudged_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
     fulfilled_at: datetime | None = None

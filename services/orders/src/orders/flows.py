@@ -1,18 +1,20 @@
-"""Checkout, the saga that must never lie (spec 12.6): several transactions with calls to catalog between them.
+"""Checkout, the saga that must never lie (spec 12.6, 12.11): several transactions with calls to catalog between them.
 
 Whatever is killed, an attempt ends committed or aborted: a flow that dies leaves a claim that lapses, and the next who
 takes it (the client's retry, or the completer) goes on with the same ids. The answer belongs to the idempotency record
 named by the attempt, so that the client reads it whoever finished.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 from chassis import idempotency
 from chassis.answer import Answer, refused, reply
 from chassis.calls import CallContext
-from chassis.db import CommitUnknown, Database
+from chassis.db import CommitUnknown, Database, Tx
 from chassis.failpoints import failpoint
-from chassis.idempotency import Scope
+from chassis.idempotency import Claim, Scope
 from chassis.telemetry import counter
 from chassis.web import WEEK, Call
 from contracts.catalog import QuoteAnswer, QuoteItem, QuoteRequest, ReserveAnswer
@@ -21,8 +23,12 @@ from kernel.scope import Actor, StoreScope
 from orders.clients.catalog import CatalogClient
 from orders.clients.identity import IdentityClient
 from orders.domain.attempt import Attempt, attempt_aborted, refusal_for
+from orders.domain.receipt import retry_receipt
+from orders.domain.retry import items_again
 from orders.repo.attempts import LapsedAttempt
-from orders.usecases import attempts, checkouts, views
+from orders.usecases import attempts, checkouts, retries, views
+
+Opening = Callable[[Tx], Awaitable[Attempt]]
 
 _outcomes = counter("checkouts_total", "Checkouts by how they ended: committed, or the reason", ("outcome",))
 _refused_lines = counter("reserve_refusals_total", "Lines of checkouts that catalog could not reserve", ("reason",))
@@ -41,15 +47,31 @@ async def check_out(call: Call, request: dict[str, Any]) -> Answer:
     Raises a `Refusal` when no attempt may be opened, and `Unavailable` when catalog gives no answer: then the outcome
     is unknown to the client, and the completer or a retry with the same key finds it.
     """
-    if call.claim is None:
-        raise RuntimeError("a checkout needs an idempotency key")
-    try:
-        attempt = await _open(call, request, call.claim.scope)
-    except attempts.UnknownBuyerError:
-        attempt = await _open_asking_first(call, request, call.claim.scope)
-    answer = await finish(call.db, call.client(CatalogClient), attempt, context=call)
-    call.claim.finished = True
-    return answer
+    claim = _claim(call)
+
+    async def open_attempt(tx: Tx) -> Attempt:
+        return await attempts.open_attempt(tx, call.scope, request, claim.scope.to_dict())
+
+    return await _finished(call, claim, await _opened(call, open_attempt))
+
+
+async def retry(call: Call, order_id: UUID) -> Answer:
+    """The answer of POST /orders/{id}/retry: an expired order becomes a new one, at the prices of today (spec 12.11).
+
+    From the reservation on it is a checkout of one vendor without a cart, with the same answer whoever finishes it.
+    """
+    claim = _claim(call)
+    scope = claim.scope.to_dict()
+    async with call.step() as tx:
+        order, attempt = await retries.begin(tx, call.scope, order_id, scope)
+    if attempt is None:
+        quoted = await quote(call.client(CatalogClient), call.scope, items_again(order), context=call)
+
+        async def open_attempt(tx: Tx) -> Attempt:
+            return await retries.open_attempt(tx, call.scope, order_id, quoted, scope)
+
+        attempt = await _opened(call, open_attempt)
+    return await _finished(call, claim, attempt)
 
 
 async def complete(db: Database, catalog: CatalogClient, lapsed: LapsedAttempt, *, context: CallContext) -> None:
@@ -83,21 +105,36 @@ async def finish(db: Database, catalog: CatalogClient, attempt: Attempt, *, cont
 _COMPLETER = Actor.job("complete-checkouts")
 
 
-async def _open(call: Call, request: dict[str, Any], scope: Scope) -> Attempt:
+def _claim(call: Call) -> Claim:
+    if call.claim is None:
+        raise RuntimeError("a checkout needs an idempotency key")
+    return call.claim
+
+
+async def _finished(call: Call, claim: Claim, attempt: Attempt) -> Answer:
+    answer = await finish(call.db, call.client(CatalogClient), attempt, context=call)
+    claim.finished = True
+    return answer
+
+
+async def _opened(call: Call, open_attempt: Opening) -> Attempt:
+    """Asks identity for a buying store which no event has told of yet, before anything is refused (spec 1.9)."""
+    try:
+        return await _open(call, open_attempt)
+    except attempts.UnknownBuyerError:
+        await _learn_store(call.db, call.client(IdentityClient), call.scope, call)
+    try:
+        return await _open(call, open_attempt)
+    except attempts.UnknownBuyerError:
+        raise Forbidden("not_verified") from None
+
+
+async def _open(call: Call, open_attempt: Opening) -> Attempt:
     async with call.step() as tx:
-        attempt = await attempts.open_attempt(tx, call.scope, request, scope.to_dict())
+        attempt = await open_attempt(tx)
         await failpoint("orders.attempt.before_commit")
     await failpoint("orders.attempt.after_commit")
     return attempt
-
-
-async def _open_asking_first(call: Call, request: dict[str, Any], scope: Scope) -> Attempt:
-    """Asks identity for the buying store, which no event has told of yet, before anything is refused (spec 1.9)."""
-    await _learn_store(call.db, call.client(IdentityClient), call.scope, call)
-    try:
-        return await _open(call, request, scope)
-    except attempts.UnknownBuyerError:
-        raise Forbidden("not_verified") from None
 
 
 async def _reserved(db: Database, catalog: CatalogClient, attempt: Attempt, context: CallContext) -> ReserveAnswer:
@@ -118,7 +155,7 @@ async def _commit(db: Database, attempt: Attempt, decided: ReserveAnswer, contex
         checkout = await checkouts.commit_checkout(tx, attempt, decided)
         if checkout is None:
             return None
-        answer = reply(checkout, status=201)
+        answer = reply(checkout if attempt.retry_of_order_id is None else retry_receipt(checkout), status=201)
         await idempotency.write_done(tx, Scope.from_dict(attempt.scope), answer, keep=WEEK)
         await failpoint("orders.checkout.before_commit")
     await failpoint("orders.checkout.after_commit")

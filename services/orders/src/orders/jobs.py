@@ -1,11 +1,14 @@
 """One function per clock."""
 
+from uuid import UUID
+
 from chassis.jobs import JobRun
 from kernel.refusal import Unavailable
 from orders import flows
 from orders.clients.catalog import CatalogClient
-from orders.queries.snapshots import lapsed_attempts
+from orders.queries.snapshots import due_orders, lapsed_attempts
 from orders.repo.attempts import LapsedAttempt
+from orders.usecases.passages import remind_or_expire
 
 BATCH = 100
 
@@ -28,3 +31,23 @@ async def complete_checkouts(run: JobRun) -> None:
             raise
 
     await run.each(lapsed, end)
+
+
+async def expire_orders(run: JobRun) -> None:
+    """Reminds vendors of what they have left undecided, and ends what they did not decide in time (spec 12.10).
+
+    Looks at what is due by now, so a missed run is made up for. An order that fails is met again by the next run.
+    """
+
+    async def act(order_id: UUID) -> None:
+        async with run.transaction() as tx:
+            await remind_or_expire(tx, order_id)
+
+    last = UUID(int=0)
+    while not run.stopping:
+        async with run.db.reader() as db:
+            due = await due_orders(db, after=last, limit=BATCH)
+        await run.each(due, act)
+        if len(due) < BATCH:
+            return
+        last = due[-1]

@@ -3,15 +3,31 @@
 from uuid import UUID
 
 from chassis.answer import Answer, reply, reply_json_page
-from chassis.web import Call, Caller, Router, member
+from chassis.web import OMP, WEEK, Call, Caller, Router, member, required
 from kernel.refusal import Forbidden, Invalid
 from kernel.scope import StoreType
-from orders.api.schemas import OrderDetail, OrderList, OrdersQuery
+from orders import flows
+from orders.api.schemas import CancelBody, Nudged, OrderDetail, OrderList, OrdersQuery, Timeline
+from orders.domain.receipt import RetryReceipt
 from orders.domain.states import ACTIONABLE, OrderStatus
 from orders.queries.lists import OrderFilters, Perspective, order_page
 from orders.queries.orders import order_detail
+from orders.queries.timelines import timeline
+from orders.usecases import passages
 
 router = Router(prefix="/api/v1/orders", tags=["orders"])
+
+MOVES = ("role_missing", "transition")
+RETRIES = (
+    "not_verified",
+    "store_suspended",
+    "already_retried",
+    "attempt_in_progress",
+    "attempt_aborted",
+    "nothing_reservable",
+    "vendor_not_visible",
+    "quantity",
+)
 
 
 @router.get("", allow=member(), answers=OrderList, reasons=("role_missing",))
@@ -45,6 +61,49 @@ async def list_orders(call: Caller, query: OrdersQuery) -> Answer:
 async def read_order(call: Caller, order_id: UUID) -> Answer:
     async with call.reader() as db:
         return reply(await order_detail(db, call.scope, order_id))
+
+
+@router.get("/{order_id}/timeline", allow=member(), answers=Timeline)
+async def read_timeline(call: Caller, order_id: UUID) -> Answer:
+    """Everything that happened to an order, oldest first. Each side reads the names of its own side only."""
+    async with call.reader() as db:
+        return reply(await timeline(db, call.scope, order_id))
+
+
+@router.post("/{order_id}/cancel", allow=member(OMP), key=required(keep=WEEK), answers=OrderDetail, reasons=MOVES)
+async def cancel_order(call: Caller, order_id: UUID, body: CancelBody) -> Answer:
+    """Possible until an agent has picked it up. Canceled already: nothing changes."""
+    async with call.transaction() as tx:
+        await passages.cancel(tx, call.scope, order_id, body.reason)
+        return tx.answer(await order_detail(tx, call.scope, order_id))
+
+
+@router.post(
+    "/{order_id}/nudge",
+    allow=member(OMP),
+    key=required(),
+    status=202,
+    answers=Nudged,
+    reasons=(*MOVES, "nudged_already"),
+)
+async def nudge_order(call: Caller, order_id: UUID) -> Answer:
+    """Asks the vendor to decide, once in 24 hours."""
+    async with call.transaction() as tx:
+        await passages.nudge(tx, call.scope, order_id, call.user)
+        return tx.answer({"nudged": True})
+
+
+@router.post(
+    "/{order_id}/retry",
+    allow=member(OMP, verified=True),
+    key=required(keep=WEEK),
+    status=201,
+    answers=RetryReceipt,
+    reasons=(*MOVES, *RETRIES),
+)
+async def retry_order(call: Caller, order_id: UUID) -> Answer:
+    """Makes an expired order anew, at the prices of today; once. A 503 means that the outcome is unknown."""
+    return await flows.retry(call, order_id)
 
 
 def _perspective(call: Call, query: OrdersQuery) -> Perspective:

@@ -51,7 +51,8 @@ class FakeProduct:
 class FakeCatalog:
     """`away` makes it give no answer; `forgetful` makes a reserve take effect although its answer is lost.
 
-    `meanwhile` is what happens elsewhere between the effect of a reserve and its answer.
+    `meanwhile` is what happens elsewhere between the effect of a reserve and its answer, `after_quote` what happens
+    once a quote is answered.
     """
 
     def __init__(self) -> None:
@@ -67,6 +68,7 @@ class FakeCatalog:
         self.forgetful = False
         self.reserve_calls = 0
         self.meanwhile: Callable[[ReserveCommand], Awaitable[None]] | None = None
+        self.after_quote: Callable[[], Awaitable[None]] | None = None
 
     def add(self, product: FakeProduct) -> FakeProduct:
         self.products[product.id] = product
@@ -85,6 +87,8 @@ class FakeCatalog:
             raise NotFound
         items = [self._quoted(item, request.buyer_store_id) for item in request.items]
         vendors = {item.vendor_store_id: self._vendor(item.vendor_store_id) for item in request.items}
+        if self.after_quote is not None:
+            await self.after_quote()
         return QuoteAnswer(items=items, vendors=list(vendors.values()))
 
     async def reserve(self, command: ReserveCommand, *, context: CallContext) -> ReserveAnswer:  # noqa: ARG002  a fake asks nobody

@@ -22,12 +22,16 @@ RETRY_AFTER_SECONDS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """`id` becomes the group's id; `scope` names the client's idempotency record; `request` is its validated body."""
+    """It is made of a cart, or of the expired order that it retries.
+
+    `id` becomes the group's id; `scope` names the client's idempotency record; `request` is its validated body.
+    """
 
     id: UUID
     buyer_store_id: UUID
     buyer_state: str
     cart_id: UUID | None
+    retry_of_order_id: UUID | None = None
     request: dict[str, Any]
     actor: Actor
     scope: dict[str, Any]
@@ -57,16 +61,14 @@ class Attempt:
 
 
 def attempt_in_progress() -> Conflict:
-    """Somebody works on this cart; it carries Retry-After, because the answer may soon be another."""
-    return Conflict("attempt_in_progress", "a checkout of this cart is in progress", retry_after=RETRY_AFTER_SECONDS)
+    """Somebody works on this cart or order; it carries Retry-After, because the answer may soon be another."""
+    return Conflict("attempt_in_progress", "a checkout of this is in progress", retry_after=RETRY_AFTER_SECONDS)
 
 
 def nothing_reservable(parts: Sequence[VendorPart], refused: Sequence[ReservedLine] = ()) -> Conflict:
-    """No line of the cart can be had; the cart stays as it is."""
+    """No line can be had; the cart or the expired order stays as it is."""
     reasons = {line.line_id: (str(line.reason), line.available_qty) for line in refused}
-    return Conflict(
-        "nothing_reservable", "no line of the cart can be reserved", details={"lines": refusal_lines(parts, reasons)}
-    )
+    return Conflict("nothing_reservable", "no line can be reserved", details={"lines": refusal_lines(parts, reasons)})
 
 
 def attempt_aborted() -> Conflict:

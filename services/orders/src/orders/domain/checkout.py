@@ -48,6 +48,13 @@ class Settlement:
     rejected: tuple[VendorPart, ...]
 
 
+def as_quoted(line: Line, status: str) -> Line:
+    """The line as its quote stands: to be reserved when it is ok; else rejected at once, its warnings as the note."""
+    if status == "ok":
+        return line
+    return rejected(line, "; ".join(warning.type for warning in line.warnings) or status)
+
+
 def settle(
     parts: Sequence[VendorPart], refused: Mapping[UUID, str], *, tip_cents: int, shipping_cents: int
 ) -> Settlement:

@@ -1,13 +1,15 @@
-"""A vendor's word on an order, and what follows for its lines and money (spec 5.2)."""
+"""A vendor's word on an order or on one of its lines, and what follows for lines and money (spec 5.2, 12.7)."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
+from kernel.refusal import NotFound, StateConflict
 from orders.domain.order import Line, VendorOrder, charged, rejected, status_of
-from orders.domain.states import ORDER_MACHINE, LineStatus, OrderStatus
+from orders.domain.states import ACTIONABLE, LINE_MACHINE, ORDER_MACHINE, Deed, LineStatus, OrderStatus
 
 
 class Decision(StrEnum):
@@ -15,15 +17,15 @@ class Decision(StrEnum):
     REJECT = "reject"
 
 
-_ALREADY = {
-    Decision.ACCEPT: {OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_ACCEPTED},
-    Decision.REJECT: {OrderStatus.REJECTED},
+DEEDS = {
+    ("order", Decision.ACCEPT): Deed.ACCEPTED,
+    ("order", Decision.REJECT): Deed.REJECTED,
+    ("line", Decision.ACCEPT): Deed.LINE_ACCEPTED,
+    ("line", Decision.REJECT): Deed.LINE_REJECTED,
 }
+"""The word of history for a decision, by its scope."""
 
-
-def is_repeat(order: VendorOrder, decision: Decision) -> bool:
-    """The order already is what the decision asks for: the answer is its present state and nothing changes."""
-    return order.status in _ALREADY[decision]
+_DECIDED = {Decision.ACCEPT: LineStatus.ACCEPTED, Decision.REJECT: LineStatus.REJECTED}
 
 
 def decide_order(order: VendorOrder, decision: Decision, notes: str | None, at: datetime) -> VendorOrder:
@@ -33,10 +35,53 @@ def decide_order(order: VendorOrder, decision: Decision, notes: str | None, at: 
     created_pending. Shares stay unless everything is rejected; then all amounts are 0.
     """
     ORDER_MACHINE.after(order.status, decision)
-    return with_lines(order, [_decided(line, decision) for line in order.lines], at, notes)
+    return _with_lines(order, [_decided(line, decision) for line in order.lines], at, notes)
 
 
-def with_lines(order: VendorOrder, lines: Sequence[Line], at: datetime, notes: str | None = None) -> VendorOrder:
+def is_line_repeat(order: VendorOrder, line_id: UUID, decision: Decision) -> bool:
+    """The line already is what the decision asks for, in an order that is still to be packed or was rejected."""
+    settled = (*ACTIONABLE, OrderStatus.REJECTED)
+    return order.status in settled and _line(order, line_id).status is _DECIDED[decision]
+
+
+def decide_line(order: VendorOrder, line_id: UUID, decision: Decision, notes: str | None, at: datetime) -> VendorOrder:
+    """The order after the decision on one line; the notes are the line's.
+
+    Raises `NotFound` for a line of another order, and `StateConflict` (transition) when the order is packed or over,
+    or when the line is rejected already: a rejected line stays rejected.
+    """
+    line = _line(order, line_id)
+    if order.status not in ACTIONABLE:
+        raise StateConflict.transition(order.status, decision)
+    LINE_MACHINE.after(line.status, decision)
+    if decision is Decision.REJECT:
+        decided = rejected(line, notes)
+    else:
+        decided = replace(line, status=LineStatus.ACCEPTED, notes=notes or line.notes)
+    after = _with_lines(order, [decided if one.id == line_id else one for one in order.lines], at)
+    ORDER_MACHINE.after(order.status, _move(order.status, after.status))
+    return after
+
+
+def _line(order: VendorOrder, line_id: UUID) -> Line:
+    for line in order.lines:
+        if line.id == line_id:
+            return line
+    raise NotFound
+
+
+def _move(before: OrderStatus, after: OrderStatus) -> str:
+    """The action of the table that a decision on one line amounts to."""
+    if after is OrderStatus.CREATED_PENDING:
+        return "decide_line"
+    if after is OrderStatus.REJECTED:
+        return "reject_last_line"
+    if before is not OrderStatus.CREATED_PENDING:
+        return "reject_line"
+    return "accept" if after is OrderStatus.ACCEPTED else "accept_partly"
+
+
+def _with_lines(order: VendorOrder, lines: Sequence[Line], at: datetime, notes: str | None = None) -> VendorOrder:
     """The order with these lines: status, amounts and balance follow from them, and the version is the next one."""
     amounts = charged(lines, shipping_cents=order.amounts.shipping_cents, tip_cents=order.amounts.tip_cents)
     return replace(

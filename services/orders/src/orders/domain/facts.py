@@ -3,20 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from contracts.orders import (
     ChangedLine,
     CheckoutConverted,
     CreatedItem,
+    NotificationRequested,
+    OrderCanceled,
     OrderChanged,
     OrderCreated,
     OrderDecided,
+    OrderExpired,
+    OrderPendingNudge,
+    OrderReadyForDispatch,
+    OrderRetried,
 )
 from contracts.values import LineState, Place
 from orders.domain.decision import Decision
 from orders.domain.order import Line, VendorOrder
+from orders.domain.passage import TTL
 from orders.domain.states import LineStatus
 
 
@@ -69,27 +76,78 @@ def order_changed(order: VendorOrder) -> OrderChanged:
     )
 
 
-def order_decided(order: VendorOrder, decision: Decision, newly_rejected: Sequence[UUID]) -> OrderDecided:
-    """A whole-order decision; only the lines that it gives back are told as rejected, so that no unit returns twice."""
+def order_decided(
+    before: VendorOrder, order: VendorOrder, scope: Literal["order", "line"], decision: Decision
+) -> OrderDecided:
+    """Only the lines that this decision gives back are told as rejected, so that no unit returns twice."""
+    newly_rejected = _rejected_ids(order.lines) - _rejected_ids(before.lines)
     return OrderDecided(
         order_id=order.id,
         order_version=order.version,
         checkout_group_id=order.checkout_group_id,
         buyer_store_id=order.buyer_store_id,
         vendor_store_id=order.vendor_store_id,
-        scope="order",
+        scope=scope,
         decision=decision.value,
         status=order.status.value,
         lines=[
             LineState(line_id=line.id, product_id=line.product_id, qty=line.qty, status=line.status, notes=line.notes)
             for line in order.lines
         ],
-        rejected_line_ids=list(newly_rejected),
+        rejected_line_ids=sorted(newly_rejected),
         subtotal_cents=order.amounts.subtotal_cents,
         discounts_cents=order.amounts.discounts_cents,
         total_cents=order.amounts.total_cents,
         balance_due_cents=order.balance_due_cents,
     )
+
+
+def order_ready_for_dispatch(order: VendorOrder) -> OrderReadyForDispatch:
+    return OrderReadyForDispatch(
+        **_names(order),
+        checkout_group_id=order.checkout_group_id,
+        fulfillment_status=order.fulfillment_status.value,
+        shipping_status=order.shipping_status.value,
+        rejected_item_count=len(_rejected_ids(order.lines)),
+    )
+
+
+def order_canceled(order: VendorOrder) -> OrderCanceled:
+    return OrderCanceled(
+        **_names(order),
+        checkout_group_id=order.checkout_group_id,
+        canceled_at=order.canceled_at,
+        reason=order.cancel_reason,
+        released_line_ids=_kept_ids(order),
+    )
+
+
+def order_pending_nudge(order: VendorOrder) -> OrderPendingNudge:
+    """How many whole days the order has waited when the clock reminds of it."""
+    waited = order.updated_at - order.created_at
+    return OrderPendingNudge(**_names(order), checkout_group_id=order.checkout_group_id, pending_days=waited.days)
+
+
+def order_expired(order: VendorOrder) -> OrderExpired:
+    return OrderExpired(
+        **_names(order),
+        checkout_group_id=order.checkout_group_id,
+        expired_at=order.expired_at,
+        ttl_days=TTL.days,
+        released_line_ids=_kept_ids(order),
+    )
+
+
+def order_retried(order: VendorOrder) -> OrderRetried:
+    return OrderRetried(
+        **_names(order),
+        checkout_group_id=order.checkout_group_id,
+        original_order_id=order.retried_from_order_id,
+    )
+
+
+def notification_requested(order: VendorOrder, user_id: UUID) -> NotificationRequested:
+    return NotificationRequested(**_names(order), type="order_nudge", requested_by_user_id=user_id)
 
 
 def checkout_converted(orders: Sequence[VendorOrder], request: dict[str, Any], at: datetime) -> CheckoutConverted:
@@ -112,7 +170,21 @@ def checkout_converted(orders: Sequence[VendorOrder], request: dict[str, Any], a
     )
 
 
-def rejected_ids(lines: Sequence[Line]) -> set[UUID]:
+def _names(order: VendorOrder) -> dict[str, Any]:
+    """What every fact about an order calls it by."""
+    return {
+        "order_id": order.id,
+        "order_number": order.order_number,
+        "buyer_store_id": order.buyer_store_id,
+        "vendor_store_id": order.vendor_store_id,
+    }
+
+
+def _kept_ids(order: VendorOrder) -> list[UUID]:
+    return [line.id for line in order.kept_lines]
+
+
+def _rejected_ids(lines: Sequence[Line]) -> set[UUID]:
     return {line.id for line in lines if line.status is LineStatus.REJECTED}
 
 
@@ -154,6 +226,10 @@ def _changed_line(line: Line) -> ChangedLine:
 
 def _timestamps(order: VendorOrder) -> dict[str, Any]:
     return {
+        "nudge_due_at": order.nudge_due_at,
+        "nudged_at": order.nudged_at,
+        "expires_at": order.expires_at,
+        "buyer_nudged_at": order.buyer_nudged_at,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
         "fulfilled_at": order.fulfilled_at,

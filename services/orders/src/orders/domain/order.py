@@ -87,6 +87,10 @@ class VendorOrder:
     attributed_ad_id: UUID | None = None
     retried_from_order_id: UUID | None = None
     notes: str | None = None
+    nudge_due_at: datetime
+    nudged_at: datetime | None = None
+    expires_at: datetime
+    buyer_nudged_at: datetime | None = None
     created_at: datetime
     updated_at: datetime
     fulfilled_at: datetime | None = None
@@ -100,7 +104,12 @@ class VendorOrder:
 
     @property
     def total_items(self) -> int:
-        return sum(line.status is not LineStatus.REJECTED for line in self.lines)
+        return len(self.kept_lines)
+
+    @property
+    def kept_lines(self) -> list[Line]:
+        """The lines that nobody has rejected; they have their stock until the order ends."""
+        return [line for line in self.lines if line.status is not LineStatus.REJECTED]
 
 
 def rejected(line: Line, note: str | None) -> Line:

@@ -65,6 +65,19 @@ class Checkout(Receipt):
     rejected_vendors: list[RejectedVendor]
 
 
+class RetryReceipt(Receipt):
+    """The order that stands in for an expired one."""
+
+    order_id: UUID
+    checkout_group_id: UUID
+
+
+def retry_receipt(checkout: Checkout) -> RetryReceipt:
+    """The answer of a retry: a checkout of one order."""
+    [order] = checkout.vendor_orders
+    return RetryReceipt(order_id=order.order_id, checkout_group_id=checkout.checkout_group_id)
+
+
 def receipt(
     group_id: UUID, request: dict[str, Any], orders: Sequence[VendorOrder], rejected: Sequence[VendorPart]
 ) -> Checkout:

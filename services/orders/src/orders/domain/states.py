@@ -94,6 +94,33 @@ class ShippingStatus(StrEnum):
     DELIVERED = "delivered"
 
 
+class ActorKind(StrEnum):
+    """On whose behalf an order was moved, as its timeline tells it."""
+
+    BUYER = "buyer"
+    VENDOR = "vendor"
+    AGENT = "agent"
+    ADMIN = "admin"
+    SYSTEM = "system"
+
+
+class Deed(StrEnum):
+    """What happened to an order: one word per row of its history. Words are only ever added."""
+
+    CREATED = "created"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    LINE_ACCEPTED = "line_accepted"
+    LINE_REJECTED = "line_rejected"
+    FULFILLED = "fulfilled"
+    READY_FOR_PICKUP = "ready_for_pickup"
+    NUDGED = "nudged"
+    REMINDED = "reminded"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    RETRIED = "retried"
+
+
 ACTIONABLE = (OrderStatus.CREATED_PENDING, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_ACCEPTED)
 """What waits for the vendor: the default "needs action" list, and the states in which lines can be decided."""
 
@@ -103,7 +130,10 @@ _BEFORE_PICKUP = (*ACTIONABLE, OrderStatus.FULFILLED, OrderStatus.HOLD)
 
 
 def _order_moves() -> dict[tuple[OrderStatus, str], OrderStatus]:
-    """Spec 5.2 as data. `accept_partly` and `reject_last_line` are what accept and reject of lines amount to."""
+    """Spec 5.2 as data. `accept_partly` and `reject_last_line` are what accept and reject of lines amount to.
+
+    `nudge` is the buyer's, `remind` the clock's; a `retry` makes another order, and the expired one stays.
+    """
     status = OrderStatus
     moves = {
         (status.CREATED_PENDING, "decide_line"): status.CREATED_PENDING,
@@ -111,7 +141,10 @@ def _order_moves() -> dict[tuple[OrderStatus, str], OrderStatus]:
         (status.CREATED_PENDING, "accept_partly"): status.PARTIALLY_ACCEPTED,
         (status.CREATED_PENDING, "reject"): status.REJECTED,
         (status.CREATED_PENDING, "reject_last_line"): status.REJECTED,
+        (status.CREATED_PENDING, "nudge"): status.CREATED_PENDING,
+        (status.CREATED_PENDING, "remind"): status.CREATED_PENDING,
         (status.CREATED_PENDING, "expire"): status.EXPIRED,
+        (status.EXPIRED, "retry"): status.EXPIRED,
         (status.ACCEPTED, "reject_line"): status.PARTIALLY_ACCEPTED,
         (status.ACCEPTED, "reject_last_line"): status.REJECTED,
         (status.ACCEPTED, "fulfill"): status.FULFILLED,
@@ -128,3 +161,26 @@ def _order_moves() -> dict[tuple[OrderStatus, str], OrderStatus]:
 
 
 ORDER_MACHINE: Machine[OrderStatus] = Machine(_order_moves())
+
+LINE_MACHINE: Machine[LineStatus] = Machine(
+    {
+        (LineStatus.PENDING, "accept"): LineStatus.ACCEPTED,
+        (LineStatus.PENDING, "reject"): LineStatus.REJECTED,
+        (LineStatus.ACCEPTED, "reject"): LineStatus.REJECTED,
+    }
+)
+"""What a vendor may do to one line, while the order is one of `ACTIONABLE`."""
+
+_REPEATS = {
+    (OrderStatus.ACCEPTED, "accept"),
+    (OrderStatus.PARTIALLY_ACCEPTED, "accept"),
+    (OrderStatus.REJECTED, "reject"),
+    (OrderStatus.HOLD, "fulfill"),
+    (OrderStatus.CANCELED, "cancel"),
+    (OrderStatus.CANCELED, "cancel_by_admin"),
+}
+
+
+def is_repeat(status: OrderStatus, action: str) -> bool:
+    """The order already is what the action asks for: the answer is its present state, and nothing changes."""
+    return (status, action) in _REPEATS

@@ -46,7 +46,7 @@ select jsonb_build_object(
 from vendor_orders orders
 left join stores buyer on buyer.store_id = orders.buyer_store_id
 left join stores vendor on vendor.store_id = orders.vendor_store_id
-where orders.id = $1 and $2 in (orders.buyer_store_id, orders.vendor_store_id)
+where orders.id = $1 and ($2::uuid is null or $2 in (orders.buyer_store_id, orders.vendor_store_id))
 """
 
 _CONFIRMATION = f"""
@@ -77,13 +77,18 @@ async def order_detail(db: Reader, scope: StoreScope, order_id: UUID) -> dict[st
     return await _found(db, _DETAIL, order_id, scope)
 
 
+async def order_detail_for_house(db: Reader, order_id: UUID) -> dict[str, Any]:
+    """As an admin sees it: whoever its stores are, and without internal notes. Raises `NotFound`."""
+    return await _found(db, _DETAIL, order_id, None)
+
+
 async def confirmation(db: Reader, scope: StoreScope, group_or_cart_id: UUID) -> dict[str, Any]:
     """The checkout a buyer's cart became; raises `NotFound` while it has not become one."""
     return await _found(db, _CONFIRMATION, group_or_cart_id, scope)
 
 
-async def _found(db: Reader, statement: str, key: UUID, scope: StoreScope) -> dict[str, Any]:
-    found: dict[str, Any] | None = await db.fetchval(statement, key, scope.store_id)
+async def _found(db: Reader, statement: str, key: UUID, scope: StoreScope | None) -> dict[str, Any]:
+    found: dict[str, Any] | None = await db.fetchval(statement, key, scope.store_id if scope else None)
     if found is None:
         raise NotFound
     return found

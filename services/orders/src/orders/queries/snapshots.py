@@ -1,4 +1,4 @@
-"""Orders as other services may keep them, and attempts as the completer finds them."""
+"""Orders as other services may keep them, and what jobs find to do."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -15,6 +15,11 @@ async def order_snapshots(
 ) -> Sequence[OrderChanged]:
     """Present snapshots in id order, for rebuild, join and baselines."""
     return [order_changed(order) for order in await orders.page(db, only=only, after=after, limit=limit)]
+
+
+async def due_orders(db: Reader, *, after: UUID, limit: int) -> list[UUID]:
+    """Undecided orders to which the clock owes a reminder or their end, in id order."""
+    return await orders.due(db, after=after, limit=limit)
 
 
 async def lapsed_attempts(db: Reader, limit: int) -> list[LapsedAttempt]:

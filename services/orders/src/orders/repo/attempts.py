@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -16,15 +17,21 @@ _ACTOR = TypeAdapter(Actor)
 
 _INSERT = f"""
 insert into checkout_attempts (
-    id, buyer_store_id, cart_id, state, request, actor, idempotency_scope, body_hmac, lines, claim_token, claimed_until
+    id, buyer_store_id, cart_id, retry_of_order_id, state, request, actor, idempotency_scope, body_hmac, lines,
+    claim_token, claimed_until
 )
-values ($1, $2, $3, 'reserving', $4, $5, $6, $7, $8, $9, clock_now() + interval '{CLAIM_SECONDS} seconds')
-on conflict (cart_id) where state in ('reserving', 'committed') do nothing
+values ($1, $2, $3, $4, 'reserving', $5, $6, $7, $8, $9, $10, clock_now() + interval '{CLAIM_SECONDS} seconds')
+on conflict do nothing
 """
 
 _LIVE = """
 select id, claimed_until <= clock_now() as lapsed
 from checkout_attempts where cart_id = $1 and state = 'reserving'
+"""
+
+_RETRYING = """
+select id, state, idempotency_scope as scope
+from checkout_attempts where retry_of_order_id = $1 and state in ('reserving', 'committed')
 """
 
 _TAKE_CLAIM = f"""
@@ -72,6 +79,15 @@ class LiveAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryAttempt:
+    """`scope` is that of the client's idempotency record."""
+
+    id: UUID
+    state: str
+    scope: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class AbortedAttempt:
     buyer_store_id: UUID
     line_ids: list[UUID]
@@ -86,12 +102,13 @@ class LapsedAttempt:
 
 
 async def insert(tx: Tx, attempt: Attempt) -> bool:
-    """Whether this is the cart's only live attempt now; its claim runs for 20 s."""
+    """Whether this is now the only live attempt on its cart, or on the order it retries; its claim runs for 20 s."""
     rows = await tx.run(
         _INSERT,
         attempt.id,
         attempt.buyer_store_id,
         attempt.cart_id,
+        attempt.retry_of_order_id,
         attempt.request,
         _ACTOR.dump_python(attempt.actor, mode="json"),
         attempt.scope,
@@ -106,6 +123,12 @@ async def live(tx: Tx, cart_id: UUID) -> LiveAttempt | None:
     """The attempt on a locked cart that may still commit. Its claim may change hands meanwhile: its end may not."""
     row = await tx.fetchrow(_LIVE, cart_id)
     return LiveAttempt(**row) if row else None
+
+
+async def retrying(tx: Tx, order_id: UUID) -> RetryAttempt | None:
+    """The attempt that retries a locked order, or did; None when it may be retried."""
+    row = await tx.fetchrow(_RETRYING, order_id)
+    return RetryAttempt(**row) if row else None
 
 
 async def take_claim(tx: Tx, attempt_id: UUID, token: UUID) -> Attempt | None:
@@ -148,6 +171,7 @@ def _attempt(row: Record) -> Attempt:
         buyer_store_id=row["buyer_store_id"],
         buyer_state=row["buyer_state"],
         cart_id=row["cart_id"],
+        retry_of_order_id=row["retry_of_order_id"],
         request=row["request"],
         actor=_ACTOR.validate_python(row["actor"]),
         scope=row["idempotency_scope"],

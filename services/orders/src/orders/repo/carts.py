@@ -10,8 +10,8 @@ from contracts.catalog import QuotedItem
 from contracts.values import VolumeDiscount, Warned
 from kernel.scope import StoreScope
 from orders.domain.cart import QuotedCart, QuotedGroup
-from orders.domain.checkout import VendorPart
-from orders.domain.order import Line, rejected
+from orders.domain.checkout import VendorPart, as_quoted
+from orders.domain.order import Line
 
 _OPEN_ACTIVE = """
 insert into cart_records (
@@ -189,9 +189,7 @@ _SAME_NAMES = ("category", "strain", "classification", "unit", "thumbnail", "moq
 
 
 def _line(item: dict[str, Any]) -> Line:
-    """A pending line for an ok item; any other is rejected from the start, its warnings as the note."""
     discount = item["applied_volume_discount"]
-    warnings = _warned(item["warnings"])
     line = Line(
         id=new_id(),
         product_id=UUID(item["product_id"]),
@@ -203,12 +201,10 @@ def _line(item: dict[str, Any]) -> Line:
         discount_cents=item["line_discounts_cents"],
         total_cents=item["line_total_cents"],
         applied_volume_discount=VolumeDiscount(**discount) if discount else None,
-        warnings=warnings,
+        warnings=_warned(item["warnings"]),
         **{name: item[name] for name in _SAME_NAMES},
     )
-    if item["status"] == "ok":
-        return line
-    return rejected(line, "; ".join(warning.type for warning in warnings) or item["status"])
+    return as_quoted(line, item["status"])
 
 
 def _warned(found: list[dict[str, Any]]) -> tuple[Warned, ...]:

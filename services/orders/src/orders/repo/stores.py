@@ -2,6 +2,7 @@
 
 from chassis.db import Reader, Tx
 from contracts.identity import StoreChanged
+from kernel.scope import StoreScope
 
 _KEEP = """
 insert into stores (
@@ -36,6 +37,14 @@ async def keep(tx: Tx, store: StoreChanged, epoch: int) -> None:
         store.deleted,
         store.updated_at,
     )
+
+
+async def state_of(db: Reader, scope: StoreScope) -> str | None:
+    """The state of the store that asks; None while this service has not heard of it."""
+    state: str | None = await db.fetchval(
+        "select state from stores where store_id = $1 and not deleted", scope.store_id
+    )
+    return state
 
 
 async def newest_epoch(db: Reader) -> int:

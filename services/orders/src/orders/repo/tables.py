@@ -13,8 +13,10 @@ from chassis.db.columns import cents, choice, counter, currency, instant, jsonb,
 from chassis.db.columns import quantity as units
 from kernel.scope import Kyc, StoreType
 from orders.domain.states import (
+    ActorKind,
     AttemptState,
     CartStatus,
+    Deed,
     FulfillmentStatus,
     GroupStatus,
     ItemStatus,
@@ -278,16 +280,23 @@ class OrderLineItem(Table, table=True):
 
 
 class OrderStatusHistory(Table, table=True):
-    """Append-only by trigger. `actor` is who caused the move, as audit rows tell it."""
+    """Append-only by trigger. `actor` is who caused the move, as audit rows tell it, and `actor_kind` for which side.
+
+    `event_id` names the event that told it; `what` is one word, because a status may stay what it was.
+    """
 
     __tablename__ = "order_status_history"
     __table_args__ = (Index("ix_order_status_history_order_id", "order_id", "at"), {"info": {"app": "select, insert"}})
 
     id: UUID = Field(primary_key=True)
     order_id: UUID = Field(foreign_key="orders.vendor_orders.id")
+    event_id: UUID
+    what: Deed = choice(Deed)
     from_status: OrderStatus | None = choice(OrderStatus, nullable=True)
     to_status: OrderStatus = choice(OrderStatus)
+    line_item_id: UUID | None = None
     actor: str = long_text()
+    actor_kind: ActorKind = choice(ActorKind)
     at: datetime = instant()
     reason: str | None = long_text(nullable=True)
 
