@@ -21,7 +21,7 @@ from chassis.inbox import Consumer
 from contracts.event import Event
 from contracts.identity import StoreChanged
 from contracts.media import MediaChanged
-from contracts.orders import CheckoutAborted, CreatedItem, OrderCreated, OrderDecided
+from contracts.orders import CheckoutAborted, CreatedItem, OrderCanceled, OrderCreated, OrderDecided, OrderExpired
 from contracts.values import Address, LineState, Place
 from kernel.scope import Kyc, Role, StoreType
 from testkit.world import World
@@ -218,6 +218,23 @@ class Checkout:
             rejected_line_ids=list(rejected),
             **amounts,
         )
+
+    def canceled(self, order_id: UUID, released: Sequence[UUID]) -> OrderCanceled:
+        at = datetime.now(UTC)
+        return OrderCanceled(**self._ended(order_id), canceled_at=at, released_line_ids=list(released))
+
+    def expired(self, order_id: UUID, released: Sequence[UUID]) -> OrderExpired:
+        at = datetime.now(UTC)
+        return OrderExpired(**self._ended(order_id), expired_at=at, ttl_days=10, released_line_ids=list(released))
+
+    def _ended(self, order_id: UUID) -> dict[str, Any]:
+        return {
+            "order_id": order_id,
+            "order_number": 1,
+            "checkout_group_id": self.checkout_id,
+            "buyer_store_id": self.buyer.store_id,
+            "vendor_store_id": self.lines[0]["vendor_store_id"],
+        }
 
     def aborted(self) -> CheckoutAborted:
         return CheckoutAborted(checkout_id=self.checkout_id, buyer_store_id=self.buyer.store_id, line_ids=self.line_ids)

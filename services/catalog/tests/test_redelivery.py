@@ -44,9 +44,9 @@ class Plot:
 
     vendors: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(3)])
     buyer: UUID = field(default_factory=uuid4)
-    checkouts: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(5)])
-    lines: list[list[UUID]] = field(default_factory=lambda: [[uuid4() for _ in range(3)] for _ in range(5)])
-    orders: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(5)])
+    checkouts: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(7)])
+    lines: list[list[UUID]] = field(default_factory=lambda: [[uuid4() for _ in range(3)] for _ in range(7)])
+    orders: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(7)])
     pictures: list[list[UUID]] = field(default_factory=lambda: [[uuid4(), uuid4()] for _ in range(3)])
     certificates: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(3)])
 
@@ -100,8 +100,8 @@ class Plot:
         return upload.model_copy(update={"version": 2, "status": "ready", "public_url": moved})
 
     def outcomes(self, bought: Sequence[Checkout]) -> list[list[Event]]:
-        """Accepted, rejected in part, rejected, aborted, and a checkout aborted that catalog never saw."""
-        accepted, partly, rejected, aborted, unseen = bought
+        """Accepted, rejected in part, rejected, canceled, expired, aborted, and one aborted that catalog never saw."""
+        accepted, partly, rejected, canceled, expired, aborted, unseen = bought
         orders = dict(zip(self.checkouts, self.orders, strict=True))
 
         def decided(checkout: Checkout, refused: Sequence[UUID]) -> list[Event]:
@@ -112,6 +112,11 @@ class Plot:
             decided(accepted, []),
             decided(partly, partly.line_ids[:1]),
             decided(rejected, rejected.line_ids),
+            [*decided(canceled, []), canceled.canceled(orders[canceled.checkout_id], canceled.line_ids)],
+            [
+                expired.created(orders[expired.checkout_id]),
+                expired.expired(orders[expired.checkout_id], expired.line_ids),
+            ],
             [aborted.aborted()],
             [unseen.aborted()],
         ]

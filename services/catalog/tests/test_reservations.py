@@ -223,6 +223,26 @@ async def test_order_decided_releases_exactly_the_rejected_lines_once(market: An
     await market.assert_counters_agree()
 
 
+@pytest.mark.parametrize("end", ["canceled", "expired"])
+async def test_an_order_that_ends_gives_back_what_it_still_had_once(market: Any, end: str) -> None:
+    buyer, vendor = await market.buyer(), await market.vendor()
+    kept, rejected = await vendor.lists(), await vendor.lists()
+    checkout, order_id = market.checkout(buyer, (kept, 2), (rejected, 3)), uuid4()
+    await checkout.reserves()
+    await market.world.hears(checkout.created(order_id))
+    await market.world.hears(checkout.decided(order_id, checkout.line_ids[1:]))
+
+    ended = getattr(checkout, end)(order_id, checkout.line_ids)
+    await market.world.hears(ended)
+    await market.world.hears(ended)
+    await market.world.hears(checkout.created(order_id))
+
+    reasons = await market.rows("select state, reason from reservations")
+    assert sorted(tuple(row) for row in reasons) == sorted([("released", end), ("released", "decided")])
+    assert (await market.stock(kept), await market.stock(rejected)) == ((10, 0), (10, 0))
+    await market.assert_counters_agree()
+
+
 async def test_an_aborted_checkout_gives_everything_back_once(market: Any) -> None:
     buyer, vendor = await market.buyer(), await market.vendor()
     product = await vendor.lists()
@@ -280,7 +300,9 @@ async def test_delete_product_in_old_cart_succeeds(market: Any) -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "created", "decided", "aborted", "set"]), st.integers(0, 3), st.integers(1, 6)
+        st.sampled_from(["reserve", "created", "decided", "canceled", "expired", "aborted", "set"]),
+        st.integers(0, 3),
+        st.integers(1, 6),
     ),
     min_size=5,
     max_size=25,
@@ -306,6 +328,8 @@ async def _take_step(
     events = {
         "created": lambda: checkout.created(order_id),
         "decided": lambda: checkout.decided(order_id, checkout.line_ids),
+        "canceled": lambda: checkout.canceled(order_id, checkout.line_ids),
+        "expired": lambda: checkout.expired(order_id, checkout.line_ids),
         "aborted": checkout.aborted,
     }
     if step == "reserve":

@@ -7,7 +7,7 @@ from catalog.usecases.stores import keep_store
 from chassis.db import Tx
 from contracts.identity import StoreChanged
 from contracts.media import MediaChanged
-from contracts.orders import CheckoutAborted, OrderCreated, OrderDecided
+from contracts.orders import CheckoutAborted, OrderCanceled, OrderCreated, OrderDecided, OrderExpired
 
 
 async def keep_store_view(tx: Tx, event: StoreChanged) -> None:
@@ -31,6 +31,18 @@ async def release_rejected(tx: Tx, event: OrderDecided) -> None:
     """A vendor rejected lines: their stock can be sold again."""
     if event.rejected_line_ids:
         await release(tx, event.checkout_group_id, event.rejected_line_ids, ReservationReason.DECIDED)
+
+
+async def release_canceled(tx: Tx, event: OrderCanceled) -> None:
+    """An order was canceled: what it still had can be sold again, packed or not, for it has not left the vendor."""
+    if event.released_line_ids:
+        await release(tx, event.checkout_group_id, event.released_line_ids, ReservationReason.CANCELED)
+
+
+async def release_expired(tx: Tx, event: OrderExpired) -> None:
+    """Nobody decided the order in time: what it held can be sold again."""
+    if event.released_line_ids:
+        await release(tx, event.checkout_group_id, event.released_line_ids, ReservationReason.EXPIRED)
 
 
 async def abort_checkout(tx: Tx, event: CheckoutAborted) -> None:

@@ -14,7 +14,7 @@ from chassis.manifest import Command, Job, Service
 from contracts.catalog import CatalogMediaAttached, CatalogMediaDetached, ProductChanged
 from contracts.identity import StoreChanged
 from contracts.media import MediaChanged
-from contracts.orders import CheckoutAborted, OrderCreated, OrderDecided
+from contracts.orders import CheckoutAborted, OrderCanceled, OrderCreated, OrderDecided, OrderExpired
 
 SERVICE = Service(
     name="catalog",
@@ -27,6 +27,8 @@ SERVICE = Service(
         MediaChanged: consumers.keep_media_view,
         OrderCreated: consumers.confirm_holds,
         OrderDecided: consumers.release_rejected,
+        OrderCanceled: consumers.release_canceled,
+        OrderExpired: consumers.release_expired,
         CheckoutAborted: consumers.abort_checkout,
     },
     jobs={"sweep-reservations": Job(every=timedelta(minutes=1), run=jobs.sweep_reservations)},
