@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-MODULES = ("relay", "inbox", "idempotency", "stock", "access", "people", "passwords", "licences", "cloud")
+MODULES = (
+    "relay", "inbox", "idempotency", "stock", "access", "people", "passwords", "licences", "cloud", "orders"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from chassis.jobs import JobOutcome
 from contracts.orders import OrderChanged, OrderExpired, OrderPendingNudge
 from kernel.scope import Actor
@@ -50,6 +52,7 @@ async def test_a_vendor_is_reminded_after_five_days_and_the_order_ends_after_ten
     assert flower.available == 1000
 
 
+@pytest.mark.plant("an order that ends although its reminder came late")
 async def test_ttl_after_outage_still_gives_five_days(market: Any, buyer: Any) -> None:
     order = await market.order(buyer, (market.product(market.vendor()), 1))
 

@@ -1,6 +1,5 @@
 """Rules of orders as properties: no cent is lost or made, and no state is skipped."""
 
-from datetime import UTC, datetime
 from typing import get_args
 from uuid import UUID, uuid4
 
@@ -15,8 +14,7 @@ from kernel.refusal import StateConflict
 from orders.domain.cart import quoted_cart
 from orders.domain.checkout import VendorPart, settle
 from orders.domain.decision import Decision, decide_order
-from orders.domain.order import Line, VendorOrder, charged, rejected, status_of
-from orders.domain.passage import NUDGE_AFTER, TTL
+from orders.domain.order import Line, rejected
 from orders.domain.states import (
     ORDER_MACHINE,
     FulfillmentStatus,
@@ -27,25 +25,7 @@ from orders.domain.states import (
     is_repeat,
 )
 
-NOW = datetime(2026, 11, 25, tzinfo=UTC)
-
-
-def line(price: int = 100, qty: int = 1, discount: int = 0, **changes: object) -> Line:
-    subtotal = price * qty
-    values = {
-        "id": uuid4(),
-        "product_id": uuid4(),
-        "name": "Flower",
-        "category": "flower",
-        "unit": "gram",
-        "unit_price_cents": price,
-        "qty": qty,
-        "moq": 1,
-        "line_subtotal_cents": subtotal,
-        "discount_cents": discount,
-        "total_cents": subtotal - discount,
-    }
-    return Line(**{**values, **changes})
+from .made import NOW, line, order
 
 
 @st.composite
@@ -68,28 +48,6 @@ def checkouts(draw: st.DrawFn) -> tuple[list[VendorPart], dict[UUID, str], int, 
     refused = draw(st.lists(st.sampled_from(asked), unique=True)) if asked else []
     reasons = dict.fromkeys(refused, "insufficient_inventory")
     return parts, reasons, draw(st.integers(0, 100_000)), draw(st.integers(0, 100_000))
-
-
-def order(*ordered: Line, status: OrderStatus | None = None, tip: int = 0, shipping: int = 0) -> VendorOrder:
-    amounts = charged(ordered, shipping_cents=shipping, tip_cents=tip)
-    return VendorOrder(
-        id=uuid4(),
-        cart_id=uuid4(),
-        checkout_group_id=uuid4(),
-        buyer_store_id=uuid4(),
-        vendor_store_id=uuid4(),
-        status=status or status_of(ordered),
-        payment_method=PaymentMethod.CASH,
-        amounts=amounts,
-        balance_due_cents=amounts.total_cents,
-        shipping_address=None,
-        shipping_line={"code": "van", "title": "Van", "price_cents": shipping},
-        nudge_due_at=NOW + NUDGE_AFTER,
-        expires_at=NOW + TTL,
-        created_at=NOW,
-        updated_at=NOW,
-        lines=ordered,
-    )
 
 
 @given(checkouts())

@@ -1,6 +1,6 @@
 """Money of a whole order's life as one property: lines are the total, and no cent is lost or made (spec 13, F-C12)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,11 +16,13 @@ from orders.domain import passage
 from orders.domain.checkout import VendorPart, settle
 from orders.domain.decision import Decision, decide_line, decide_order
 from orders.domain.order import Line, VendorOrder
-from orders.domain.passage import NUDGE_AFTER, TTL
 from orders.domain.retry import part_again
-from orders.domain.states import LineStatus, OrderStatus, PaymentMethod
+from orders.domain.states import LineStatus, OrderStatus
 
-NOW = datetime(2026, 11, 26, tzinfo=UTC)
+from .made import NOW
+from .made import line as made_line
+from .made import order as made_order
+
 PERCENTS = st.decimals(min_value=0, max_value=100, places=4, allow_nan=False, allow_infinity=False)
 
 
@@ -35,42 +37,14 @@ def lines(draw: st.DrawFn) -> Line:
     qty = draw(st.integers(1, 100_000))
     price = draw(st.integers(0, CENTS_MAX // 20 // qty))
     discount = percent_of(price * qty, draw(PERCENTS))
-    return Line(
-        id=uuid4(),
-        product_id=uuid4(),
-        name="Flower",
-        category="flower",
-        unit="gram",
-        unit_price_cents=price,
-        qty=qty,
-        moq=1,
-        line_subtotal_cents=price * qty,
-        discount_cents=discount,
-        total_cents=price * qty - discount,
-    )
+    return made_line(price, qty, discount)
 
 
-def ordered(lines_: tuple[Line, ...], tip: int, shipping: int) -> VendorOrder:
-    vendor = uuid4()
-    [part] = settle([VendorPart(vendor, (), lines_)], {}, tip_cents=tip, shipping_cents=shipping).parts
-    return VendorOrder(
-        id=uuid4(),
-        cart_id=None,
-        checkout_group_id=uuid4(),
-        buyer_store_id=uuid4(),
-        vendor_store_id=vendor,
-        status=part.status,
-        payment_method=PaymentMethod.CASH,
-        amounts=part.amounts,
-        balance_due_cents=part.amounts.total_cents,
-        shipping_address=None,
-        shipping_line={"code": "van", "title": "Van", "price_cents": shipping},
-        nudge_due_at=NOW + NUDGE_AFTER,
-        expires_at=NOW + TTL,
-        created_at=NOW,
-        updated_at=NOW,
-        lines=part.lines,
-    )
+def ordered(basket: tuple[Line, ...], tip: int, shipping: int) -> VendorOrder:
+    [part] = settle([VendorPart(uuid4(), (), basket)], {}, tip_cents=tip, shipping_cents=shipping).parts
+    made = made_order(*part.lines, status=part.status, tip=tip, shipping=shipping)
+    assert made.amounts == part.amounts
+    return made
 
 
 MOVES = st.lists(

@@ -87,6 +87,7 @@ async def test_cancel_from_hold_returns_packed_stock(market: Any, buyer: Any) ->
     assert flower.available == 1000
 
 
+@pytest.mark.plant("a cancel that gives back what was rejected before")
 async def test_cancel_does_not_release_rejected_lines_twice(market: Any, buyer: Any) -> None:
     vendor = market.vendor()
     first, second = market.product(vendor), market.product(vendor)

@@ -151,6 +151,7 @@ async def test_racing_moves_have_one_winner_two_hundred_times(
     await race_pairs(market, buyer, start, pair, LONG)
 
 
+@pytest.mark.plant("moves of an order without its lock")
 async def test_cancel_races_decision_and_pickup(market: Any, buyer: Any) -> None:
     """The pick-up is logistics' word and comes with it; until then a cancel races what the vendor may do."""
     flower = market.product(market.vendor())

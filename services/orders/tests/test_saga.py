@@ -1,5 +1,6 @@
 """Whatever dies and whenever: a checkout ends whole or undone, and each retry hears its one answer (spec 12.6, P14)."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -197,6 +198,44 @@ async def test_a_commit_that_comes_after_the_abort_finds_nothing_to_commit(marke
     assert (answer.status_code, answer.json()["error"]["reason"]) == (409, "attempt_aborted")
     assert (await market.order_count(), await market.attempts()) == (0, ["aborted"])
     assert (await buyer.caller.get("/api/v1/cart")).status_code == 200
+
+
+@pytest.mark.parametrize("first", ["the question", "the commit"])
+async def test_commit_and_question_meet_at_the_attempt_and_agree(market: Any, buyer: Any, first: str) -> None:
+    """The hold has run out while its confirmation is under way (F-C6): stock is sold, or free, and never both."""
+    flower = market.product(market.vendor(), available=10)
+    cart = await buyer.wants((flower, 4))
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def held_up(command: ReserveCommand) -> None:
+        market.catalog.meanwhile = None
+        reached.set()
+        await go.wait()
+
+    market.catalog.meanwhile = held_up
+    checkout = asyncio.create_task(buyer.checks_out(cart["id"]))
+    await reached.wait()
+    market.world.clock.turn(LAPSED)
+    [checkout_id] = market.catalog.answers
+    lock = "select from checkout_attempts where id = $1 for update"
+    async with market.world.collision(lock, checkout_id, waiting=2) as arrived:
+        if first == "the commit":
+            go.set()
+            await arrived(1)
+        question = asyncio.create_task(market.resolves(checkout_id))
+        if first == "the question":
+            await arrived(1)
+            go.set()
+
+    answer, resolved = await checkout, await question
+    for event in await market.world.emitted(CheckoutAborted):
+        market.catalog.release(event.line_ids)
+    if first == "the commit":
+        assert (answer.status_code, resolved["outcome"], len(resolved["order_ids"])) == (201, "committed", 1)
+        assert (await market.order_count(), flower.available) == (1, 6)
+    else:
+        assert (answer.json()["error"]["reason"], resolved["outcome"]) == ("attempt_aborted", "aborted")
+        assert (await market.order_count(), flower.available) == (0, 10)
 
 
 async def test_two_who_finish_one_attempt_make_one_group_and_one_answer(market: Any, buyer: Any) -> None:
