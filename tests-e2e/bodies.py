@@ -58,5 +58,11 @@ def valid_bodies(ids: Mapping[str, str]) -> dict[str, Any]:
         "POST /api/v1/cart": cart,
         "PUT /api/v1/cart": cart,
         "POST /api/v1/checkout": checkout,
+        "POST /api/v1/orders/{order_id}/cancel": {"reason": "a test"},
+        "POST /api/v1/admin/orders/{order_id}/cancel": {"reason": "a test"},
         "POST /api/v1/vendor/orders/{order_id}/decision": {"decision": "accept"},
+        "POST /api/v1/vendor/orders/{order_id}/line-items/decision": {
+            "line_item_id": own("line_item_id"),
+            "decision": "accept",
+        },
     }

@@ -91,13 +91,16 @@ where i.available_qty + i.reserved_qty + coalesce(c.qty, 0) <> m.put_in
 
 LEAKED = """
 select r.line_id from catalog.reservations r left join orders.order_line_items l on l.id = r.line_id
-where r.state in ('held', 'confirmed') and (l.id is null or l.status = 'rejected')
+left join orders.vendor_orders o on o.id = l.order_id
+where r.state in ('held', 'confirmed')
+  and (l.id is null or l.status = 'rejected' or o.status in ('canceled', 'expired'))
 """
 
 GHOSTS = """
 select l.id from orders.order_line_items l join orders.vendor_orders o on o.id = l.order_id
 left join catalog.reservations r on r.line_id = l.id
-where l.status in ('pending', 'accepted') and (r.line_id is null or r.state not in ('held', 'confirmed'))
+where l.status in ('pending', 'accepted', 'fulfilled') and o.status not in ('canceled', 'expired')
+  and (r.line_id is null or r.state not in ('held', 'confirmed'))
 """
 
 UNFINISHED = """

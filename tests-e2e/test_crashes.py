@@ -253,25 +253,49 @@ async def licences(market: Market) -> list[Flow]:
     ]
 
 
-async def decisions(market: Market) -> list[Flow]:
+async def orders(market: Market) -> list[Flow]:
     """What orders says beside the checkout."""
     vendor, buyer = market.vendors[1], market.buyers[0]
     await market.lists(vendor, "DECIDED", units=10)
-    cart = await market.filled_cart(buyer, {"DECIDED": 2})
-    order = (await buyer.checks_out(cart)).expect(201)["vendor_orders"][0]["order_id"]
-    path = f"/api/v1/vendor/orders/{order}/decision"
+    placed = []
+    for quantity in (2, 1):
+        cart = await market.filled_cart(buyer, {"DECIDED": quantity})
+        placed += (await buyer.checks_out(cart)).expect(201)["vendor_orders"]
+    own, line, other = placed[0]["order_id"], placed[0]["items"][0]["line_item_id"], placed[1]["order_id"]
+    sold = f"/api/v1/vendor/orders/{own}"
+
+    def reaches(status: str) -> str:
+        return f"select count(*) from orders.vendor_orders where id = $1::uuid and status = '{status}'"
+
     return [
         Flow(
+            "nudge",
+            lambda key: buyer.post(f"/api/v1/orders/{own}/nudge", {}, key=key),
+            "select count(*) from orders.vendor_orders where id = $1::uuid and buyer_nudged_at is not null",
+            [own],
+            statuses=(202,),
+        ),
+        Flow(
+            "decision on a line",
+            lambda key: vendor.post(
+                f"{sold}/line-items/decision", {"line_item_id": line, "decision": "accept"}, key=key
+            ),
+            reaches("accepted"),
+            [own],
+        ),
+        Flow(
             "decision",
-            lambda key: vendor.post(path, {"decision": "accepted"}, key=key),
-            "select count(*) from orders.vendor_orders where id = $1::uuid and status = 'accepted'",
-            [order],
-        )
+            lambda key: vendor.post(f"/api/v1/vendor/orders/{other}/decision", {"decision": "accepted"}, key=key),
+            reaches("accepted"),
+            [other],
+        ),
+        Flow("fulfill", lambda key: vendor.post(f"{sold}/fulfill", {}, key=key), reaches("hold"), [own]),
+        Flow("cancel", lambda key: buyer.post(f"/api/v1/orders/{own}/cancel", {}, key=key), reaches("canceled"), [own]),
     ]
 
 
 FLOWS: dict[str, tuple[str, Callable[[Market], Awaitable[list[Flow]]]]] = {
-    "orders": ("orders", decisions),
+    "orders": ("orders", orders),
     "catalog": ("catalog", goods),
     "media": ("media", files),
     "people": ("identity", people),

@@ -82,7 +82,10 @@ UNREADABLE = ("a\x00b", "\x00", "a\ud800", "\udfff\ud800")
 """JSON can write these, and no text has them."""
 
 IMMENSE = "\u0301" * 100_000
-AS_IT_STANDS = {"POST /api/v1/vendor/orders/{order_id}/decision"}
+AS_IT_STANDS = {
+    "POST /api/v1/vendor/orders/{order_id}/decision",
+    "POST /api/v1/vendor/orders/{order_id}/line-items/decision",
+}
 """Answer a repeat with what was written the first time (P15)."""
 
 OF_THE_VENDOR = ("/vendor/", "/inventory", "/media", "/licenses", "/stores/me")
