@@ -152,7 +152,7 @@ async def test_a_cursor_shows_no_row_of_the_store_it_came_from(http: httpx.Async
     theirs, ours = [
         await settle(market, buyer, vendor) for buyer, vendor in zip(market.buyers, market.vendors, strict=True)
     ]
-    await collect_cursors(theirs)
+    await collect_cursors(theirs, market.admin)
     own_lists = {
         "GET /api/v1/orders": (ours.buyer, "/api/v1/orders"),
         "GET /api/v1/vendor/products": (ours.vendor, "/api/v1/vendor/products"),
