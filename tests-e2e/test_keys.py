@@ -158,6 +158,8 @@ async def test_a_cursor_shows_no_row_of_the_store_it_came_from(http: httpx.Async
         "GET /api/v1/vendor/products": (ours.vendor, "/api/v1/vendor/products"),
         "GET /api/v1/inventory": (ours.vendor, "/api/v1/inventory"),
         "GET /api/v1/inventory/{product_id}/movements": (ours.vendor, movements(ours)),
+        "GET /api/v1/media": (ours.vendor, "/api/v1/media"),
+        "GET /api/v1/licenses": (ours.vendor, "/api/v1/licenses"),
     }
     for name, (member, path) in own_lists.items():
         params = {"cursor": theirs.cursors[name], "limit": 100}
@@ -165,7 +167,7 @@ async def test_a_cursor_shows_no_row_of_the_store_it_came_from(http: httpx.Async
         assert page.status_code in {200, 400}, f"{name}: {page.text}"
         assert theirs.canary not in page.text, name
         assert not any(value in page.text for value in theirs.ids.values()), name
-    assert own_lists.keys() | {"GET /api/v1/products"} == theirs.cursors.keys()
+    assert own_lists.keys() | {"GET /api/v1/products", "GET /api/v1/admin/licenses"} == theirs.cursors.keys()
 
 
 def movements(world: World) -> str:
