@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from kernel.scope import Role
-from orders.api.schemas import Timeline
+from orders.api.move_schemas import Timeline
 
 
 async def told(member: Any, order_id: str) -> list[dict[str, Any]]:

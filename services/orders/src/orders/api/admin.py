@@ -4,7 +4,8 @@ from uuid import UUID
 
 from chassis.answer import Answer
 from chassis.web import ADMIN, WEEK, Caller, Router, required
-from orders.api.schemas import AdminCancelBody, OrderDetail
+from orders.api.move_schemas import AdminCancelBody
+from orders.api.schemas import OrderDetail
 from orders.queries.orders import order_detail_for_house
 from orders.usecases import passages
 

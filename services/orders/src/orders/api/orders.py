@@ -7,7 +7,8 @@ from chassis.web import OMP, WEEK, Call, Caller, Router, member, required
 from kernel.refusal import Forbidden, Invalid
 from kernel.scope import StoreType
 from orders import flows
-from orders.api.schemas import CancelBody, Nudged, OrderDetail, OrderList, OrdersQuery, Timeline
+from orders.api.move_schemas import CancelBody, Nudged, Timeline
+from orders.api.schemas import OrderDetail, OrderList, OrdersQuery
 from orders.domain.receipt import RetryReceipt
 from orders.domain.states import ACTIONABLE, OrderStatus
 from orders.queries.lists import OrderFilters, Perspective, order_page

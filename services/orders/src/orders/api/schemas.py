@@ -1,21 +1,17 @@
 """What the wire sees: bodies that are read, and the shapes that answers have."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from chassis.web import CLEAN, Body, Cents, Name, PageQuery, PostalAddress, Quantity, Text
+from chassis.web import CLEAN, Body, Cents, Name, PageQuery, PostalAddress, Quantity
 from contracts.values import Address, ShippingLine, VolumeDiscount, Warned
 from kernel.refusal import Invalid
-from orders.domain.decision import Decision
 from orders.domain.states import (
-    ActorKind,
     CartStatus,
     Currency,
-    Deed,
     FulfillmentStatus,
     GroupStatus,
     ItemStatus,
@@ -74,52 +70,6 @@ class CheckoutBody(Body):
     tip_cents: Cents = 0
     payment_method: PaymentMethod
     shipping_line: ShippingChoice | None = None
-
-
-class DecisionWord(StrEnum):
-    """A decision as clients may spell it."""
-
-    ACCEPT = "accept"
-    ACCEPTED = "accepted"
-    REJECT = "reject"
-    REJECTED = "rejected"
-
-    @property
-    def decision(self) -> Decision:
-        return Decision(self.value.removesuffix("ed"))
-
-
-class DecisionBody(Body):
-    decision: DecisionWord
-    notes: Text | None = None
-
-
-class LineDecisionWord(StrEnum):
-    """A decision on a line as clients may spell it; fulfill has always meant accept."""
-
-    ACCEPT = "accept"
-    ACCEPTED = "accepted"
-    FULFILL = "fulfill"
-    REJECT = "reject"
-    REJECTED = "rejected"
-
-    @property
-    def decision(self) -> Decision:
-        return Decision.REJECT if self in {self.REJECT, self.REJECTED} else Decision.ACCEPT
-
-
-class LineDecisionBody(Body):
-    line_item_id: UUID
-    decision: LineDecisionWord
-    notes: Text | None = None
-
-
-class CancelBody(Body):
-    reason: Text | None = None
-
-
-class AdminCancelBody(Body):
-    reason: Annotated[str, Field(min_length=1, max_length=500), CLEAN]
 
 
 class OrdersQuery(PageQuery):
@@ -367,35 +317,6 @@ class Order(Shape):
     cancel_reason: str | None
     expired_at: datetime | None
     closed_at: datetime | None
-
-
-class Nudged(Shape):
-    nudged: bool
-
-
-class TimelineActor(Shape):
-    """`name` is there for the own side only."""
-
-    kind: ActorKind
-    name: str | None
-
-
-class TimelineItem(Shape):
-    """`event_id` names the event that told it; `from` is null for a new order."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    at: datetime
-    event_id: UUID
-    what: Deed
-    before: OrderStatus | None = Field(alias="from")
-    after: OrderStatus = Field(alias="to")
-    line_item_id: UUID | None
-    actor: TimelineActor
-
-
-class Timeline(Shape):
-    items: list[TimelineItem]
 
 
 class OrderDetail(Shape):

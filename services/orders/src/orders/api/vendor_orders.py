@@ -4,7 +4,8 @@ from uuid import UUID
 
 from chassis.answer import Answer
 from chassis.web import OMP, OMPS, WEEK, Caller, Router, required, vendor
-from orders.api.schemas import DecisionBody, LineDecisionBody, OrderDetail
+from orders.api.move_schemas import DecisionBody, LineDecisionBody
+from orders.api.schemas import OrderDetail
 from orders.queries.orders import order_detail
 from orders.usecases import decisions, passages
 
