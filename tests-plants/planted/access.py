@@ -26,7 +26,7 @@ def foreign_orders() -> None:
     from orders.queries import orders
 
     orders._DETAIL = replaced(
-        orders._DETAIL, "and $2 in (orders.buyer_store_id, orders.vendor_store_id)", "and $2::uuid is not null"
+        orders._DETAIL, "$2 in (orders.buyer_store_id, orders.vendor_store_id)", "$2::uuid is not null"
     )
 
 
