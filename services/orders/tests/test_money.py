@@ -166,3 +166,49 @@ def test_a_retry_charges_fresh_prices_and_the_old_shares(
     goods = sum(price * line.qty for line, price in zip(old.kept_lines, prices, strict=False))
     assert new.amounts.total_cents == goods + tip + shipping
     assert {line.id for line in new.lines} == set(ids.values())
+
+
+LIMIT_CASES = [
+    ({"tip_cents": CENTS_MAX}, "tip_cents"),
+    ({"tip_cents": CENTS_MAX - 2_999}, "tip_cents"),
+    ({"shipping_line": {"code": "van", "title": "Van", "price_cents": CENTS_MAX}}, "shipping_line.price_cents"),
+    (
+        {"tip_cents": CENTS_MAX - 3_000, "shipping_line": {"code": "van", "title": "Van", "price_cents": 1}},
+        "shipping_line.price_cents",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "wrong"), LIMIT_CASES)
+async def test_a_checkout_past_the_limit_is_refused_before_anything_is_held(
+    market: Any, buyer: Any, fields: dict[str, Any], wrong: str
+) -> None:
+    first, second = market.product(market.vendor()), market.product(market.vendor())
+    cart = await buyer.wants((first, 1), (second, 1))
+
+    answer = await buyer.checks_out(cart["id"], **fields)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "VALIDATION_ERROR")
+    assert error["details"] == {wrong: f"takes the checkout past {CENTS_MAX} cents"}
+    assert (await market.attempts(), market.catalog.reserve_calls, market.catalog.held) == ([], 0, {})
+
+
+async def test_a_checkout_may_charge_the_limit_to_the_cent(market: Any, buyer: Any) -> None:
+    first, second = market.product(market.vendor()), market.product(market.vendor())
+    checkout = await buyer.buys((first, 1), (second, 1), tip_cents=CENTS_MAX - 3_000)
+    assert sum(order["total_cents"] for order in checkout["vendor_orders"]) == CENTS_MAX
+
+
+async def test_a_retry_past_the_limit_is_refused_before_anything_is_held(market: Any, buyer: Any) -> None:
+    flower = market.product(market.vendor(), price_cents=1)
+    order = await market.expired(buyer, (flower, 1), tip_cents=CENTS_MAX - 1)
+    flower.price_cents = 2
+    reserved = market.catalog.reserve_calls
+
+    answer = await buyer.retries(order["order_id"])
+
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (422, "amount_too_large")
+    assert (await market.attempts(), market.catalog.reserve_calls) == (["committed"], reserved)
+    flower.price_cents = 1
+    assert (await buyer.retries(order["order_id"])).status_code == 201

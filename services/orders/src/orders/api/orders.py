@@ -27,6 +27,7 @@ RETRIES = (
     "attempt_aborted",
     "nothing_reservable",
     "vendor_not_visible",
+    "amount_too_large",
     "quantity",
 )
 

@@ -6,9 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from contracts.values import Warned
-from kernel.money import split_cents
+from kernel.money import CENTS_MAX, split_cents
 from orders.domain.order import Amounts, Line, charged, rejected
 from orders.domain.states import LineStatus, OrderStatus
+
+TOTAL_CENTS_MAX = CENTS_MAX
+"""The most that the orders of one checkout may charge together; no column and no event takes more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,28 @@ def as_quoted(line: Line, status: str) -> Line:
     if status == "ok":
         return line
     return rejected(line, "; ".join(warning.type for warning in line.warnings) or status)
+
+
+def past_limit(parts: Sequence[VendorPart], *, tip_cents: int, shipping_cents: int) -> str | None:
+    """What takes a checkout past the most it may charge, as the field of its request; None when nothing does.
+
+    It is asked of the lines still to be reserved: a line that is refused later only makes the sum smaller.
+    """
+    pending = [line for part in parts for line in part.pending]
+    charged_cents = sum(line.total_cents for line in pending)
+    if sum(line.line_subtotal_cents for line in pending) > TOTAL_CENTS_MAX:
+        return "cart_id"
+    if charged_cents + tip_cents > TOTAL_CENTS_MAX:
+        return "tip_cents"
+    if charged_cents + tip_cents + shipping_cents > TOTAL_CENTS_MAX:
+        return "shipping_line.price_cents"
+    return None
+
+
+def shipping_cents_of(request: Mapping[str, Any]) -> int:
+    """What the shipping of a checkout costs; 0 when its request has no shipping line."""
+    line = request["shipping_line"]
+    return int(line["price_cents"]) if line else 0
 
 
 def settle(

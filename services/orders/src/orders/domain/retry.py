@@ -5,13 +5,18 @@ from uuid import UUID
 
 from contracts.catalog import QuoteAnswer, QuotedItem, QuoteItem
 from kernel.refusal import Conflict, StateConflict
-from orders.domain.checkout import VendorPart, as_quoted
+from orders.domain.checkout import TOTAL_CENTS_MAX, VendorPart, as_quoted
 from orders.domain.order import Line, VendorOrder
 
 
 def retried_already() -> Conflict:
     """Another order stands in for this one; a second one never will."""
     return Conflict("already_retried", "this order has been retried already")
+
+
+def amount_too_large() -> StateConflict:
+    """Prices have risen past what one checkout may charge."""
+    return StateConflict("amount_too_large", f"at the prices of today this order passes {TOTAL_CENTS_MAX} cents")
 
 
 def items_again(order: VendorOrder) -> list[QuoteItem]:

@@ -6,9 +6,10 @@ from uuid import UUID
 from chassis.db import Tx
 from chassis.ids import new_id
 from contracts.orders import CheckoutAborted, ResolveAnswer
-from kernel.refusal import Conflict, NotFound
+from kernel.refusal import Conflict, Invalid, NotFound
 from kernel.scope import StoreScope
 from orders.domain.attempt import Attempt, attempt_in_progress, nothing_reservable
+from orders.domain.checkout import TOTAL_CENTS_MAX, past_limit, shipping_cents_of
 from orders.domain.states import AttemptState, CartStatus
 from orders.repo import attempts, carts, orders
 
@@ -21,7 +22,8 @@ async def open_attempt(tx: Tx, scope: StoreScope, request: dict[str, Any], claim
     """A new attempt on the cart, claimed for 20 s; or this same client's lapsed one, with its own ids.
 
     `request` is the validated body, `claim` the scope of the client's idempotency record. Raises `NotFound` for the
-    cart, `Conflict` when it is converted, its quote has expired, nothing in it can be had, or another attempt lives.
+    cart, `Conflict` when it is converted, its quote has expired, nothing in it can be had, or another attempt lives,
+    and `Invalid` when it would charge more than a checkout may.
     Quote validity is judged only when an attempt opens.
     """
     cart = await carts.lock(tx, scope, UUID(request["cart_id"]))
@@ -53,6 +55,9 @@ def _planned(
     parts = opening.parts()
     if not any(part.pending for part in parts):
         raise nothing_reservable(parts)
+    too_much = past_limit(parts, tip_cents=request["tip_cents"], shipping_cents=shipping_cents_of(request))
+    if too_much:
+        raise Invalid.field(too_much, f"takes the checkout past {TOTAL_CENTS_MAX} cents")
     if opening.buyer_state is None:
         raise UnknownBuyerError
     return Attempt(

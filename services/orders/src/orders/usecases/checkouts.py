@@ -9,7 +9,7 @@ from chassis.db import Tx
 from chassis.ids import new_id
 from contracts.catalog import ReserveAnswer
 from orders.domain.attempt import Attempt
-from orders.domain.checkout import SettledPart, Settlement, settle
+from orders.domain.checkout import SettledPart, Settlement, settle, shipping_cents_of
 from orders.domain.facts import checkout_converted, order_changed, order_created
 from orders.domain.order import VendorOrder
 from orders.domain.passage import NUDGE_AFTER, TTL
@@ -37,12 +37,11 @@ async def commit_checkout(tx: Tx, attempt: Attempt, decided: ReserveAnswer) -> C
 
 
 def _settled(attempt: Attempt, decided: ReserveAnswer) -> Settlement:
-    shipping = attempt.request["shipping_line"]
     return settle(
         attempt.parts,
         {line.line_id: str(line.reason) for line in decided.lines if not line.reserved},
         tip_cents=attempt.request["tip_cents"],
-        shipping_cents=shipping["price_cents"] if shipping else 0,
+        shipping_cents=shipping_cents_of(attempt.request),
     )
 
 

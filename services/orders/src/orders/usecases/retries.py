@@ -8,11 +8,11 @@ from chassis.ids import new_id
 from contracts.catalog import QuoteAnswer
 from kernel.scope import StoreScope
 from orders.domain.attempt import Attempt, attempt_in_progress, nothing_reservable
-from orders.domain.checkout import VendorPart
+from orders.domain.checkout import VendorPart, past_limit
 from orders.domain.facts import order_retried
 from orders.domain.history import Entry
 from orders.domain.order import VendorOrder
-from orders.domain.retry import part_again, request_again, retried_already
+from orders.domain.retry import amount_too_large, part_again, request_again, retried_already
 from orders.domain.states import ORDER_MACHINE, AttemptState, Deed
 from orders.repo import attempts, history, orders, stores
 from orders.usecases.attempts import UnknownBuyerError
@@ -41,7 +41,8 @@ async def begin(tx: Tx, scope: StoreScope, order_id: UUID, claim: dict[str, Any]
 async def open_attempt(tx: Tx, scope: StoreScope, order_id: UUID, quote: QuoteAnswer, claim: dict[str, Any]) -> Attempt:
     """A new attempt at the quoted prices, claimed for 20 s; raises as `begin` and `part_again` do.
 
-    Also raises `Conflict` (nothing_reservable) when nothing of the order can be had, and `UnknownBuyerError`.
+    Also raises `Conflict` (nothing_reservable) when nothing of the order can be had, `StateConflict` (amount_too_large)
+    when it would charge more than a checkout may by now, and `UnknownBuyerError`.
     """
     order, attempt = await begin(tx, scope, order_id, claim)
     if attempt is not None:
@@ -49,6 +50,8 @@ async def open_attempt(tx: Tx, scope: StoreScope, order_id: UUID, quote: QuoteAn
     part = part_again(order, quote, {line.product_id: new_id() for line in order.kept_lines})
     if not part.pending:
         raise nothing_reservable([part])
+    if past_limit([part], tip_cents=order.amounts.tip_cents, shipping_cents=order.amounts.shipping_cents):
+        raise amount_too_large()
     attempt = await _planned(tx, scope, order, part, claim)
     if not await attempts.insert(tx, attempt):
         raise attempt_in_progress()
