@@ -145,10 +145,11 @@ async def test_a_line_that_cannot_be_had_is_rejected_and_the_others_are_bought(m
     vendor = market.vendor()
     kept, gone = market.product(vendor), market.product(vendor)
     order = await market.expired(buyer, (kept, 2), (gone, 1))
-    gone.active = False
+    gone.active, gone.moq = False, 2
     detail = await retried(buyer, order)
-    found = {line["product_id"]: (line["status"], line["notes"]) for line in detail["line_items"]}
-    assert found == {str(kept.id): ("pending", None), str(gone.id): ("rejected", "not_available")}
+    found = {line["product_id"]: (line["status"], line["quantity"], line["notes"]) for line in detail["line_items"]}
+    note = "clamped_to_moq; not_available"
+    assert found == {str(kept.id): ("pending", 2, None), str(gone.id): ("rejected", 1, note)}
     assert detail["order"]["total_cents"] == 3000
 
 

@@ -31,7 +31,8 @@ def part_again(order: VendorOrder, quote: QuoteAnswer, line_ids: dict[UUID, UUID
     """The lines of the new order as they were quoted; `line_ids` are their new ids by product.
 
     Raises `StateConflict`: vendor_not_visible when the buyer may not see the vendor any more, quantity when a product's
-    bounds have moved past what was ordered, because a quantity is never changed silently.
+    bounds have moved past what was ordered, because a quantity is never changed silently. The bounds of an item that
+    cannot be had say nothing: its line is rejected anyway.
     """
     [vendor] = quote.vendors
     if vendor.status != "ok":
@@ -39,7 +40,9 @@ def part_again(order: VendorOrder, quote: QuoteAnswer, line_ids: dict[UUID, UUID
     violations = _violations(order, quote)
     if violations:
         raise StateConflict.quantity(violations)
-    return VendorPart(order.vendor_store_id, vendor.warnings, tuple(_line(one, line_ids) for one in quote.items))
+    pairs = zip(order.kept_lines, quote.items, strict=True)
+    lines = tuple(_line(quoted, line_ids[quoted.product_id], former.qty) for former, quoted in pairs)
+    return VendorPart(order.vendor_store_id, vendor.warnings, lines)
 
 
 def request_again(order: VendorOrder, billing_address: dict[str, Any] | None) -> dict[str, Any]:
@@ -63,13 +66,13 @@ def _violations(order: VendorOrder, quote: QuoteAnswer) -> list[dict[str, Any]]:
             "requested_qty": line.qty,
         }
         for line, quoted in zip(order.kept_lines, quote.items, strict=True)
-        if quoted.quantity != line.qty
+        if quoted.status == "ok" and quoted.quantity != line.qty
     ]
 
 
-def _line(item: QuotedItem, line_ids: dict[UUID, UUID]) -> Line:
+def _line(item: QuotedItem, line_id: UUID, qty: int) -> Line:
     line = Line(
-        id=line_ids[item.product_id],
+        id=line_id,
         product_id=item.product_id,
         name=item.title,
         category=item.category,
@@ -78,7 +81,7 @@ def _line(item: QuotedItem, line_ids: dict[UUID, UUID]) -> Line:
         unit=item.unit,
         thumbnail=item.thumbnail,
         unit_price_cents=item.unit_price_cents,
-        qty=item.quantity,
+        qty=qty,
         moq=item.moq,
         max_qty=item.max_qty,
         line_subtotal_cents=item.line_subtotal_cents,
