@@ -102,7 +102,7 @@ async def test_checkout_contract_partial_vendor_and_partial_line(market: Any, bu
             {
                 "vendor_store_id": str(hidden.id),
                 "line_items": [item(away, 1, "rejected", "vendor_invalid")],
-                "warnings": [{"type": "vendor_invalid", "message": "this vendor cannot be bought from"}],
+                "warnings": [{"type": "vendor_invalid", "message": "This vendor cannot sell to your store."}],
             }
         ],
     }

@@ -71,7 +71,7 @@ async def test_a_confirmation_of_a_partial_checkout_is_told_field_by_field(marke
 
     told = await confirmed(buyer, checkout)
 
-    warned = {"type": "vendor_invalid", "message": "this vendor cannot be bought from"}
+    warned = {"type": "vendor_invalid", "message": "This vendor cannot sell to your store."}
     gone = "insufficient_inventory"
     assert told == {
         "checkout_group_id": checkout["checkout_group_id"],
@@ -122,7 +122,7 @@ async def test_when_everything_fails_the_refusal_names_every_line(market: Any, b
                     "product_id": str(dull.id),
                     "vendor_store_id": str(second.id),
                     "reason": "product_inactive",
-                    "available_qty": 1000,
+                    "available_qty": 0,
                 },
             ]
         },

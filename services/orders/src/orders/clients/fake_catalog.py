@@ -112,7 +112,7 @@ class FakeCatalog:
             vendor_store_id=vendor_id,
             vendor_store_name=found.name if found else "",
             status="invalid" if hidden else "ok",
-            warnings=(Warned(type="vendor_invalid", message="this vendor cannot be bought from"),) if hidden else (),
+            warnings=(VENDOR_INVALID,) if hidden else (),
         )
 
     def _quoted(self, item: QuoteItem, buyer_id: UUID) -> QuotedItem:
@@ -121,9 +121,12 @@ class FakeCatalog:
         quantity = min(wanted, product.max_qty) if product.max_qty else wanted
         warnings = []
         if item.quantity < product.moq:
-            warnings.append(Warned(type="clamped_to_moq", message=f"at least {product.moq} units"))
+            warnings.append(
+                Warned(type="clamped_to_moq", message=f"The quantity was raised to the minimum of {product.moq}.")
+            )
         if quantity < wanted:
-            warnings.append(Warned(type="clamped_to_max", message=f"at most {product.max_qty} units"))
+            text = f"The quantity was lowered to the maximum of {product.max_qty}."
+            warnings.append(Warned(type="clamped_to_max", message=text))
         status, problem = _judged(product, item, quantity, buyer_id)
         return _priced(product, item, quantity, status, [*warnings, *problem])
 
@@ -150,6 +153,7 @@ class FakeCatalog:
         )
 
     def _reserved(self, line: ReserveLine) -> ReservedLine:
+        """Nobody is told how much there is of what cannot be bought at all."""
         product = self.products[line.product_id]
         reason: RefusedReason | None = None
         if product.vendor.hidden:
@@ -167,20 +171,26 @@ class FakeCatalog:
             vendor_store_id=line.vendor_store_id,
             reserved=reason is None,
             reason=reason,
-            available_qty=product.available,
+            available_qty=0 if reason in {"vendor_hidden", "product_inactive"} else product.available,
         )
 
+
+VENDOR_INVALID = Warned(type="vendor_invalid", message="This vendor cannot sell to your store.")
 
 Status = Literal["ok", "not_available", "invalid"]
 
 
 def _judged(product: FakeProduct, item: QuoteItem, quantity: int, buyer_id: UUID) -> tuple[Status, list[Warned]]:
     if product.vendor.id != item.vendor_store_id:
-        return "invalid", [Warned(type="vendor_mismatch", message="the product belongs to another vendor")]
-    if product.vendor.id == buyer_id or product.vendor.hidden:
-        return "invalid", [Warned(type="vendor_invalid", message="this vendor cannot be bought from")]
+        return "invalid", [Warned(type="vendor_mismatch", message="This product belongs to another vendor.")]
+    if product.vendor.id == buyer_id:
+        return "invalid", [Warned(type="vendor_invalid", message="A store cannot buy its own products.")]
+    if product.vendor.hidden:
+        return "invalid", [VENDOR_INVALID]
     if not product.active or product.available < quantity:
-        return "not_available", [Warned(type="not_available", message="not available in this quantity")]
+        return "not_available", [
+            Warned(type="not_available", message="This product is not available in this quantity.")
+        ]
     return "ok", []
 
 
