@@ -173,7 +173,9 @@ async def test_an_admin_ends_an_order_that_cannot_go_on(market: Any, buyer: Any)
     assert "internal_notes" not in answer.json()["data"]["order"]
     assert again.json()["data"] == answer.json()["data"]
     assert len(await market.world.emitted(OrderCanceled)) == 1
-    assert (await audited(market))[-1] == "order.cancel_by_admin"
+    async with market.world.db.reader() as db:
+        [row] = await db.fetch("select payload from audit_logs where action = 'order.cancel_by_admin'")
+    assert row["payload"]["reason"] == "Refused at the door"
     assert (await market.admin_cancels(str(uuid4()))).status_code == 404
     assert (await market.admin_cancels(order["order_id"], reason="")).status_code == 400
     path = f"/api/v1/admin/orders/{order['order_id']}/cancel"
@@ -199,3 +201,16 @@ async def test_each_deed_leaves_its_audit_row(market: Any, buyer: Any) -> None:
     await buyer.cancels(order["order_id"])
     expected = ["checkout.committed", "order.nudge", "order.accept_line", "order.fulfill", "order.cancel"]
     assert await audited(market) == expected
+
+
+async def test_each_deed_on_an_order_that_is_left_to_expire_leaves_its_audit_row(market: Any, buyer: Any) -> None:
+    vendor = market.vendor()
+    order = await market.order(buyer, (market.product(vendor), 1), (market.product(vendor), 1))
+    refused = (await buyer.sees(order["order_id"]))["line_items"][0]
+    await market.seller(vendor).decides_line(order["order_id"], refused["id"], "reject")
+    for _ in range(2):
+        market.world.clock.turn(timedelta(days=6))
+        await market.clock_runs()
+    assert (await buyer.retries(order["order_id"])).status_code == 201
+    expected = ["checkout.committed", "order.reject_line", "order.remind", "order.expire"]
+    assert await audited(market) == [*expected, "checkout.committed", "order.retry"]

@@ -95,7 +95,11 @@ def _told(move: Move) -> dict[str, str | int]:
         "to": move.after.status.value,
         "total_cents": move.after.amounts.total_cents,
     }
-    return {**told, "line_item_id": str(move.line_item_id)} if move.line_item_id else told
+    if move.line_item_id:
+        told["line_item_id"] = str(move.line_item_id)
+    if move.reason:
+        told["reason"] = move.reason
+    return told
 
 
 async def _count(move: Move) -> None:
