@@ -1,6 +1,7 @@
 """Two moves of one order at once: one wins, and the other is refused by what the first has made of it (F-C5)."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from itertools import combinations
 from typing import Any
@@ -40,10 +41,14 @@ async def cancel_by_admin(market: Any, _: Any, __: Any, order_id: str) -> int:
 
 
 async def expire(market: Any, _: Any, __: Any, order_id: str) -> int:
-    """The clock asks nobody: it does what it still owes, which is nothing once somebody else was faster."""
+    """The clock asks nobody: it does what it still owes. Nothing, once somebody else was faster, counts as refused."""
     async with market.world.db.transaction(actor=Actor.job("expire-orders"), request_id="race") as tx:
         await remind_or_expire(tx, UUID(order_id))
-    return 200
+    async with market.world.db.reader() as db:
+        ended = await db.fetchval(
+            "select exists (select from order_status_history where order_id = $1 and what = 'expired')", UUID(order_id)
+        )
+    return 200 if ended else 422
 
 
 OF_PENDING: tuple[Deed, ...] = (accept, reject, cancel, cancel_by_admin, expire)
@@ -68,21 +73,30 @@ async def raced(market: Any, buyer: Any, seller: Any, order_id: str, deeds: tupl
 
 
 async def assert_lawful(market: Any, order_id: str) -> None:
-    """Every move of the order is one that the table has, and its amounts are those of its lines."""
+    """The order's moves are a chain of what the table has, to where it stands; its amounts are those of its lines."""
     lawful = {(before, after) for (before, _), after in ORDER_MACHINE.table.items()}
     async with market.world.db.reader() as db:
         moves = await db.fetch(
-            "select from_status, to_status from order_status_history "
-            "where order_id = $1 and from_status is not null order by at, id",
+            "select from_status, to_status from order_status_history where order_id = $1 order by at, id",
             UUID(order_id),
         )
         sums = await db.fetchrow(
-            "select subtotal_cents, (select coalesce(sum(line_subtotal_cents), 0) from order_line_items "
+            "select status, subtotal_cents, (select coalesce(sum(line_subtotal_cents), 0) from order_line_items "
             "where order_id = $1) as lines_cents from vendor_orders where id = $1",
             UUID(order_id),
         )
-    assert {(OrderStatus(row[0]), OrderStatus(row[1])) for row in moves} <= lawful
+    assert {(OrderStatus(row[0]), OrderStatus(row[1])) for row in moves[1:]} <= lawful
+    assert [row[0] for row in moves] == [None, *(row[1] for row in moves[:-1])], "each move starts where one ended"
+    assert moves[-1][1] == sums["status"]
     assert sums["subtotal_cents"] == sums["lines_cents"]
+
+
+async def assert_versions_follow(market: Any) -> None:
+    """Each order has told of itself in versions 1, 2, 3 and so on, each once."""
+    told: defaultdict[UUID, list[int]] = defaultdict(list)
+    for event in await market.world.emitted(OrderChanged):
+        told[event.order_id].append(event.version)
+    assert all(versions == list(range(1, len(versions) + 1)) for versions in told.values()), told
 
 
 async def assert_no_unit_twice(market: Any, product: Any) -> None:
@@ -103,7 +117,14 @@ def pairs(start: OrderStatus, deeds: tuple[Deed, ...]) -> list[Any]:
 
 
 PAIRS = pairs(OrderStatus.CREATED_PENDING, OF_PENDING) + pairs(OrderStatus.ACCEPTED, OF_ACCEPTED)
-ENDS = ("canceled", "expired", "rejected")
+STANDS = {
+    "accept": "accepted",
+    "reject": "rejected",
+    "fulfill": "hold",
+    "cancel": "canceled",
+    "cancel_by_admin": "canceled",
+    "expire": "expired",
+}
 
 
 async def race_pairs(market: Any, buyer: Any, start: OrderStatus, pair: tuple[Deed, Deed], rounds: int) -> None:
@@ -117,24 +138,25 @@ async def race_pairs(market: Any, buyer: Any, start: OrderStatus, pair: tuple[De
             await expiring(market, order_id)
         statuses = await raced(market, buyer, seller, order_id, pair)
         await assert_one_outcome(market, buyer, order_id, pair, statuses)
+    await assert_versions_follow(market)
     await assert_no_unit_twice(market, flower)
 
 
 async def assert_one_outcome(
     market: Any, buyer: Any, order_id: str, pair: tuple[Deed, Deed], statuses: list[int]
 ) -> None:
-    """One winner and one 422; two succeed only where the second is lawful after the first, or the same word."""
+    """One winner, whose word stands, and one 422; two succeed only where a cancel follows, or the same word."""
     assert set(statuses) <= {200, 422}, statuses
     assert 200 in statuses
     await assert_lawful(market, order_id)
     status = (await buyer.sees(order_id))["order"]["status"]
     names = {deed.__name__ for deed in pair}
-    if statuses == [200, 200] and "expire" not in names:
-        assert names & {"cancel", "cancel_by_admin"}, "only a cancel may follow what another has done"
-        assert status == "canceled"
     if 422 in statuses:
-        loser = pair[statuses.index(422)].__name__
-        assert status in ENDS or (loser == "reject" and status in {"accepted", "hold"}), (loser, status)
+        assert status == STANDS[pair[statuses.index(200)].__name__]
+        return
+    assert names & {"cancel", "cancel_by_admin"}, "only a cancel may follow what another has done"
+    assert "expire" not in names, "what has ended is not canceled, nor ended once more"
+    assert status == "canceled"
 
 
 @pytest.mark.parametrize(("start", "pair"), PAIRS)
