@@ -9,7 +9,10 @@ import pytest
 from chassis.failpoints import arm
 from contracts.event import Event
 from contracts.media import EntityType, MediaChanged, MediaReference
-from kernel.scope import Role
+from kernel.refusal import Unavailable
+from kernel.scope import Actor, Role
+from media import jobs
+from media.clients.storage import FakeStorage
 from media.domain.media import Kind, Mime
 from media.usecases.deletion import ATTEMPTS_MAX
 from testkit.callers import Caller
@@ -198,6 +201,31 @@ async def test_a_store_that_fails_ten_times_is_tried_hourly(house: House, member
 
     assert (nearly, failed) == ("delete_requested", "delete_failed")
     assert await statuses(house) == ["pending", "uploaded", "delete_requested", "delete_failed", "deleted"]
+
+
+async def test_what_cannot_be_deleted_holds_up_nobody_behind_it(
+    house: House, member: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of one moment, so that the second half of the place counts; a batch is two."""
+    monkeypatch.setattr(jobs, "BATCH", 2)
+    media = [await house.uploaded(member) for _ in range(5)]
+    for medium in media:
+        await member.delete(medium.path)
+    async with house.world.db.transaction(actor=Actor.service("test"), request_id="test") as tx:
+        await tx.run("update media set delete_requested_at = (select min(delete_requested_at) from media)")
+    bad = {medium.key for medium in sorted(media, key=lambda one: str(one.media_id))[:3]}
+    delete = FakeStorage.delete
+
+    async def stubborn(storage: FakeStorage, key: str) -> None:
+        if key in bad:
+            raise Unavailable("storage")
+        await delete(storage, key)
+
+    monkeypatch.setattr(FakeStorage, "delete", stubborn)
+    await house.grace_passes()
+
+    assert set(house.storage.private) == bad
+    assert (await statuses(house)).count("deleted") == 2
 
 
 async def test_two_workers_delete_once(house: House, member: Caller) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from uuid import UUID
 
 from chassis.db import Reader, Record
 from chassis.jobs import JobRun
@@ -19,7 +18,8 @@ LISTED = 1000
 LISTINGS_MAX = 1000
 """A million objects of each bucket in one run."""
 
-Batch = Callable[[Reader, UUID | None, int], Awaitable[list[Record]]]
+Batch = Callable[[Reader, Record | None, int], Awaitable[list[Record]]]
+"""At most so many of the rows that are due, behind this one."""
 
 
 async def finalise_deletes(run: JobRun) -> None:
@@ -28,9 +28,7 @@ async def finalise_deletes(run: JobRun) -> None:
     async def finish(medium: Record) -> None:
         await deletion.finish(run, medium)
 
-    async with run.reader() as db:
-        due = await queries.due_for_deletion(db, BATCH)
-    await run.each(due, finish)
+    await _all(run, queries.due_for_deletion, finish)
 
 
 async def retry_failed_deletes(run: JobRun) -> None:
@@ -82,12 +80,15 @@ async def _sweep(run: JobRun, keys: list[str]) -> None:
 
 
 async def _all(run: JobRun, batch: Batch, handle: Callable[[Record], Awaitable[None]]) -> None:
-    """Everything that is due, each once: what fails is left behind, and due again in the next run."""
-    after: UUID | None = None
-    for _ in range(BATCHES_MAX):
+    """Everything that is due, each once: what fails is left behind, and due again in the next run.
+
+    However much it is: a run has its time (`RUN_SECONDS_MAX`), and what a batch leaves over would only pile up.
+    """
+    after: Record | None = None
+    while not run.stopping:
         async with run.reader() as db:
             rows = await batch(db, after, BATCH)
-        if not rows or run.stopping:
+        if not rows:
             return
         await run.each(rows, handle)
-        after = rows[-1]["id"]
+        after = rows[-1]

@@ -61,18 +61,19 @@ async def medium_of_key(db: Reader, key: str) -> Record | None:
     return await db.fetchrow(repo.BY_KEY, key)
 
 
-async def due_for_deletion(db: Reader, limit: int) -> list[Record]:
-    """Those whose grace is over, the longest first."""
-    return await db.fetch(repo.DUE_FOR_DELETION, limit)
+async def due_for_deletion(db: Reader, after: Record | None, limit: int) -> list[Record]:
+    """Those whose grace is over, the longest first, behind the row `after`."""
+    place = (after["delete_requested_at"], after["id"]) if after else (None, None)
+    return await db.fetch(repo.DUE_FOR_DELETION, *place, limit)
 
 
-async def delete_failed(db: Reader, after: UUID | None, limit: int) -> list[Record]:
-    return await db.fetch(repo.DELETE_FAILED, after, limit)
+async def delete_failed(db: Reader, after: Record | None, limit: int) -> list[Record]:
+    return await db.fetch(repo.DELETE_FAILED, after["id"] if after else None, limit)
 
 
-async def stale_uploads(db: Reader, after: UUID | None, limit: int) -> list[Record]:
+async def stale_uploads(db: Reader, after: Record | None, limit: int) -> list[Record]:
     """Announced seven days ago and never seen."""
-    return await db.fetch(repo.STALE, after, limit)
+    return await db.fetch(repo.STALE, after["id"] if after else None, limit)
 
 
 async def strays(db: Reader, keys: Sequence[str]) -> set[str]:

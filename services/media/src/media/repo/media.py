@@ -72,9 +72,10 @@ select id, gcs_key, mime_type, file_name from media where id = any($1::uuid[]) a
 """
 
 DUE_FOR_DELETION = f"""
-select {ROW} from media
+select {ROW}, delete_requested_at from media
  where status = 'delete_requested' and delete_requested_at <= clock_now() - interval '15 minutes'
- order by delete_requested_at limit $1
+   and ($1::timestamptz is null or (delete_requested_at, id) > ($1, $2::uuid))
+ order by delete_requested_at, id limit $3
 """
 DELETE_FAILED = f"""
 select {ROW} from media where status = 'delete_failed' and ($1::uuid is null or id > $1) order by id limit $2
