@@ -15,7 +15,7 @@ from contracts.identity import (
     LicenseStatusChanged,
     StoreChanged,
 )
-from identity import queries
+from identity import jobs, queries
 from identity.domain.licences import Licence
 from identity.domain.sessions import Change
 from identity.usecases.licences import expire, purge
@@ -152,6 +152,20 @@ async def test_a_bad_row_stops_neither_warnings_nor_ends(world: World) -> None:
 
     assert (outcome.succeeded, outcome.items_failed) == (True, 1)
     assert [await kyc(owner) for owner in owners] == ["verified", "expired", "expired"]
+
+
+async def test_a_run_goes_on_until_nothing_is_due(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an outage: more batches than anybody would think of as a limit."""
+    monkeypatch.setattr(jobs, "BATCH", 1)
+    admin, owner = await an_admin(world), await a_store(world)
+    for _ in range(12):
+        await a_verified_licence(admin, owner, days=1)
+
+    await days_pass(world, 2)
+    await days_pass(world, 31, job="purge-licences")
+
+    assert len(await world.emitted(LicenseExpired)) == 12
+    assert await licences(owner) == []
 
 
 async def test_two_schedulers_at_once_end_a_licence_once(world: World) -> None:

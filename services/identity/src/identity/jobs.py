@@ -19,7 +19,6 @@ from identity.usecases.standing import end_override
 from kernel.clock import business_day
 
 BATCH = 100
-BATCHES_MAX = 10
 
 Item = TypeVar("Item", Licence, Store)
 
@@ -84,7 +83,7 @@ async def pay_hot_copies(run: JobRun) -> None:
 
 async def clean_invites(run: JobRun) -> None:
     """Forget invitations a month after their last day, because they hold names and addresses."""
-    for _ in range(BATCHES_MAX):
+    while not run.stopping:
         async with run.transaction() as tx:
             if not await invites.forget(tx, BATCH):
                 return
@@ -104,9 +103,12 @@ async def _each_page(
     page: Callable[[Reader, UUID | None], Awaitable[list[Item]]],
     handle: Callable[[Item], Awaitable[None]],
 ) -> None:
-    """Handle rows in id order, a batch at a time, so that those that fail hold up nobody behind them."""
+    """Handle rows in id order, a batch at a time, so that those that fail hold up nobody behind them.
+
+    All of them, after an outage as well: a run has its time (`RUN_SECONDS_MAX`), and the next may be a day away.
+    """
     after: UUID | None = None
-    for _ in range(BATCHES_MAX):
+    while not run.stopping:
         async with run.db.reader() as db:
             items = await page(db, after)
         if not items:
