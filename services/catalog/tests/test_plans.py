@@ -14,7 +14,9 @@ from catalog.queries.quotes import GOODS
 from catalog.queries.shapes import SUMMARY, VENDOR_SUMMARY
 from catalog.repo.gate import visible
 from catalog.repo.media import DROP_CERTIFICATES, DROP_PICTURES, REVIEW, USERS
+from catalog.repo.media import KEEP as KEEP_MEDIUM
 from catalog.repo.reservations import RESERVE
+from catalog.repo.stores import KEEP as KEEP_STORE
 from kernel.scope import Actor
 
 VENDORS, PRODUCTS = 100, 10_000
@@ -145,6 +147,20 @@ async def test_what_shows_a_deleted_medium_is_found_by_index(market: Any, explai
     ):
         nodes = await explain(statement, [[wanted]], generic=True)
         assert scans_of_whole_tables(nodes) == [], statement
+
+
+async def test_an_owners_answer_is_kept_without_a_look_at_every_epoch(market: Any, explain: Any) -> None:
+    """Reading through keeps what the owner said while a caller waits."""
+    one, store = uuid4(), uuid4()
+    medium = [one, 1, 1, False, store, "product", "uploaded", "image/png", "key", "https://public.test/key"]
+    known = [store, 1, 1, False, "vendor", "Vendor", "V", "verified", "active", "OK", 35, -97, 0, "key", "https://x"]
+    for statement, args, index in (
+        (KEEP_MEDIUM, medium, "ix_media_source_epoch"),
+        (KEEP_STORE, known, "ix_stores_source_epoch"),
+    ):
+        nodes = await explain(statement, args, generic=True)
+        assert scans_of_whole_tables(nodes) == [], index
+        assert index in indexes(nodes)
 
 
 async def test_detail_quote_reserve_and_the_vendors_list_find_their_rows_by_index(market: Any, explain: Any) -> None:

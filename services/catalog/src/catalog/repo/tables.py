@@ -98,6 +98,7 @@ class StoreView(Table, table=True):
     updated_at: datetime = instant()
     __table_args__ = (
         Index("ix_stores_geom", "geom", postgresql_using="gist"),
+        Index("ix_stores_source_epoch", "source_epoch"),
         Index(
             "ix_stores_vendors",
             "state",
@@ -124,6 +125,7 @@ class MediumView(Table, table=True):
     public_url: str | None = long_text(default=None)
     is_gone: bool = computed("deleted or status = 'deleted'")
     updated_at: datetime = instant()
+    __table_args__ = (Index("ix_media_source_epoch", "source_epoch"),)
 
 
 class Product(Table, table=True):

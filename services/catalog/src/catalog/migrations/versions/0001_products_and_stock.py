@@ -57,7 +57,8 @@ create table catalog.media (
     constraint ck_media_status
         check (status in ('pending', 'uploaded', 'processing', 'ready', 'failed', 'delete_requested',
             'deleted', 'delete_failed'))
-)
+);
+create index ix_media_source_epoch on catalog.media (source_epoch)
 """
 
 PRODUCTS = """
@@ -206,6 +207,7 @@ create table catalog.stores (
     constraint ck_stores_delivery_radius_meters check (delivery_radius_meters between 0 and 2147483647)
 );
 create index ix_stores_geom on catalog.stores using gist (geom);
+create index ix_stores_source_epoch on catalog.stores (source_epoch);
 create index ix_stores_vendors on catalog.stores (state, kyc_status, subscription_active) where type = 'vendor'
 """
 
