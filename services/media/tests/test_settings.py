@@ -36,6 +36,7 @@ def test_google_needs_no_address() -> None:
     [
         {"storage_url": "http://127.0.0.1:1"},
         {"storage_public_url": "http://127.0.0.1:1"},
+        {"storage_public_base": "http://127.0.0.1:1/public"},
         {"pubsub_emulator": "127.0.0.1:1"},
         {"storage_public_bucket": "private"},
         {"upload_minutes": 31},

@@ -35,9 +35,10 @@ class Settings(ServiceSettings):
             raise ValueError("storage_private_bucket and storage_public_bucket must differ")
         if self.environment != "production":
             return self
-        plain = [url for url in (self.storage_url, self.storage_public_url) if url and not url.startswith("https://")]
-        if plain or self.pubsub_emulator:
+        told = (self.storage_url, self.storage_public_url, self.storage_public_base)
+        if self.pubsub_emulator or any(url and not url.startswith("https://") for url in told):
             raise ValueError(
-                "storage_url and storage_public_url must be https://, and pubsub_emulator unset in production"
+                "storage_url, storage_public_url and storage_public_base must be https://, "
+                "and pubsub_emulator unset in production"
             )
         return self
