@@ -31,10 +31,17 @@ def jpeg(width: int = 1, height: int = 1, exif: bytes = b"Exif\0\0") -> bytes:
 
 
 def gif(width: int = 1, height: int = 1) -> bytes:
-    return b"GIF89a" + struct.pack("<HH", width, height) + b"\x00\x00\x00;"
+    """Two colours, one image block that draws the first point."""
+    screen = struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(3) + b"\xff" * 3
+    image = b"," + struct.pack("<HHHHB", 0, 0, width, height, 0) + b"\x02\x02\x44\x01\x00"
+    return b"GIF89a" + screen + image + b";"
 
 
 def webp(width: int = 1, height: int = 1) -> bytes:
+    """Extended; of no width it is a lossy one, because the other forms cannot say that."""
+    if not width or not height:
+        frame = b"VP8 " + struct.pack("<I", 10) + b"\x10\x00\x00\x9d\x01\x2a" + struct.pack("<HH", width, height)
+        return b"RIFF" + struct.pack("<I", 4 + len(frame)) + b"WEBP" + frame
     extended = b"VP8X" + struct.pack("<I", 10) + bytes(4) + _three(width - 1) + _three(height - 1)
     return b"RIFF" + struct.pack("<I", 4 + len(extended)) + b"WEBP" + extended
 

@@ -139,6 +139,24 @@ def test_a_picture_of_more_pixels_than_anybody_can_show_is_refused(make: object)
     assert fault(make(4_000, 3_000), mime) is None  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("make", [png, jpeg, gif, webp])
+@pytest.mark.parametrize("measures", [(0, 1), (1, 0), (0, 0)])
+def test_a_picture_of_no_pixels_is_refused(make: object, measures: tuple[int, int]) -> None:
+    data = make(*measures)  # type: ignore[operator]
+    mime = mime_of(data)
+
+    assert mime is not None
+    assert fault(data, mime) is Fault.PIXELS
+
+
+@pytest.mark.parametrize(
+    "script", [b"GIF89a=1;alert(1)//" + bytes(32), b"GIF89a/*" + bytes(32) + b"*/=1;alert(1)", b"GIF89a", gif()[:13]]
+)
+def test_what_only_begins_like_a_gif_is_none(script: bytes) -> None:
+    assert mime_of(script) is None
+    assert fault(script, Mime.GIF) is Fault.CONTENT
+
+
 def test_a_jpeg_that_never_tells_its_measures_is_refused() -> None:
     endless = b"\xff\xd8" + (b"\xff\xe1\xff\xff" + bytes(65_533)) * 17
 
