@@ -19,6 +19,14 @@ class StackError(Exception):
     """Something the stack needs did not come up; the message tells a person what to look at."""
 
 
+class CommandError(StackError):
+    """A one-off command ended with another `status` than 0; less than 0 is the signal that killed it, as of `Popen`."""
+
+    def __init__(self, told: str, status: int) -> None:
+        super().__init__(told)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What to run: `user` is an operating-system account to become, `log` gets both output streams appended."""

@@ -27,7 +27,7 @@ from packhouse.environment import ADMIN_URL, EDGE, Surroundings, installed_servi
 from packhouse.home import Home
 from packhouse.instances import Instance, Role
 from packhouse.keys import ensure_keys
-from packhouse.processes import Process, StackError
+from packhouse.processes import CommandError, Process, StackError
 from packhouse.roster import exclusive
 from packhouse.servers import SERVER_PROCESSES, Servers, end_everything, in_parallel
 
@@ -303,5 +303,5 @@ def _output_of(words: Sequence[str], *, environment: Mapping[str, str] | None = 
         env={**os.environ, **(environment or {})},
     )
     if done.returncode:
-        raise StackError(f"{' '.join(words[1:])} failed:\n{done.stdout}{done.stderr}")
+        raise CommandError(f"{' '.join(words[1:])} failed:\n{done.stdout}{done.stderr}", done.returncode)
     return done.stdout
