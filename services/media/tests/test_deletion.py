@@ -139,17 +139,20 @@ async def test_an_owner_that_holds_it_gets_it_back_although_its_event_is_on_the_
 
 
 async def test_an_owner_that_does_not_answer_makes_it_wait(house: House, member: Caller) -> None:
-    medium = await house.uploaded(member)
-    await member.delete(medium.path)
+    media = [await house.uploaded(member) for _ in range(3)]
+    for medium in media:
+        await member.delete(medium.path)
 
-    house.references.away = True
+    house.references.away, house.references.asked = True, []
     await house.grace_passes()
-    waits = (await house.status(medium), medium.key in house.storage.private)
+    waiting, asked = [await house.status(medium) for medium in media], list(house.references.asked)
+    kept = set(house.storage.private)
     house.references.away = False
     await house.world.runs("finalise-deletes")
 
-    assert waits == ("delete_requested", True)
-    assert await house.status(medium) == "deleted"
+    assert (waiting, kept) == (["delete_requested"] * 3, {medium.key for medium in media})
+    assert len(asked) == 1, "each question to an owner that is away costs its time limit"
+    assert [await house.status(medium) for medium in media] == ["deleted"] * 3
 
 
 @pytest.mark.parametrize(

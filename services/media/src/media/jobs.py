@@ -23,10 +23,21 @@ Batch = Callable[[Reader, Record | None, int], Awaitable[list[Record]]]
 
 
 async def finalise_deletes(run: JobRun) -> None:
-    """Delete the objects whose grace is over; what has to wait is looked at again in a minute."""
+    """Delete the objects whose grace is over; what has to wait is looked at again in a minute.
+
+    An owner that was away once is not asked again in this run: each question would cost the whole of its time limit.
+    What was begun needs no answer and is finished all the same.
+    """
+    away = False
 
     async def finish(medium: Record) -> None:
-        await deletion.finish(run, medium)
+        nonlocal away
+        if away and medium["deletion_began_at"] is None:
+            return
+        try:
+            await deletion.finish(run, medium)
+        except deletion.OwnerAwayError:
+            away = True
 
     await _all(run, queries.due_for_deletion, finish)
 

@@ -35,7 +35,7 @@ class FakeReferences:
         self.away = False
 
     async def protected(self, media_id: UUID, context: CallContext) -> list[MediaReference]:  # noqa: ARG002  the port's shape
+        self.asked.append(media_id)
         if self.away:
             raise Unavailable("identity")
-        self.asked.append(media_id)
         return self.held.get(media_id, [])

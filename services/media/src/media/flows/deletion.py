@@ -14,8 +14,12 @@ from media.usecases import deletion
 _log = get_logger(__name__)
 
 
+class OwnerAwayError(Exception):
+    """An owner did not answer: what it may hold has to wait."""
+
+
 async def finish(run: JobRun, medium: Record) -> None:
-    """One medium whose grace is over. An owner that does not answer lets it wait; a store that does not is counted."""
+    """One medium whose grace is over. A store that does not answer is counted. Raises `OwnerAwayError`."""
     media_id: UUID = medium["id"]
     if medium["deletion_began_at"] is None and not await _begun(run, media_id):
         return
@@ -36,7 +40,7 @@ async def _begun(run: JobRun, media_id: UUID) -> bool:
         references = await run.client(ReferencesClient).protected(media_id, run)
     except Unavailable as away:
         _log.info("media.delete_waits", media_id=str(media_id), owner=(away.details or {}).get("service"))
-        return False
+        raise OwnerAwayError from away
     async with run.transaction() as tx:
         return await deletion.begin_deletion(tx, media_id, references)
 
