@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -26,6 +27,15 @@ _WORKERS = "PYTEST_XDIST_WORKER_COUNT"
 def pytest_sessionstart(session: pytest.Session) -> None:
     """The controller makes the folder before its workers start, so that they share what is started in it."""
     session.config.stash[_HOME] = open_home()
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: looking through it again and again would stop the loop for a second or two,
+    which is longer than a service waits for another.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(25_000, 20, 50)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
