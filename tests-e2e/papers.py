@@ -80,5 +80,11 @@ async def leaked(database: asyncpg.Connection, objects: ObjectStore, store_id: s
 
 
 async def unseen(database: asyncpg.Connection) -> list[Any]:
-    """Uses that media has not recorded, and recorded ones that nobody has."""
+    """Uses that media has not recorded, and recorded ones that nobody has, once the last of its events has come."""
+
+    async def all_seen() -> bool:
+        return not await database.fetch(UNSEEN)
+
+    with suppress(TimeoutError):
+        await eventually(all_seen, within=30)
     return [tuple(row) for row in await database.fetch(UNSEEN)]
