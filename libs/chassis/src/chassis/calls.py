@@ -63,6 +63,13 @@ class OnBehalf:
     deadline: float | None = None
 
 
+def hurried(context: CallContext, seconds: float) -> CallContext:
+    """The same, for an answer that is worth no longer wait than this: links that a page can be shown without."""
+    latest = time.monotonic() + seconds
+    deadline = latest if context.deadline is None else min(latest, context.deadline)
+    return OnBehalf(context.request_id, context.user_id, context.store_id, deadline)
+
+
 class _Unusable(Exception):  # noqa: N818  it never leaves this module
     """An attempt brought no answer that could be used; the next one may."""
 

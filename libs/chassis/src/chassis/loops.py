@@ -73,6 +73,16 @@ async def repeat(
         ringing.cancel()
 
 
+async def first_of(*events: asyncio.Event) -> None:
+    """Wait until one of them is set."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
 async def _ring_at(stop: asyncio.Event, wake: Wake) -> None:
     await stop.wait()
     wake.ring()

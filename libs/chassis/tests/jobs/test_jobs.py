@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from prometheus_client import REGISTRY
 
+from chassis.db import Reader
 from chassis.jobs import JobRun, LeaseLost, Scheduler, all_jobs, run_job
 from chassis.jobs import lease as leases
 from chassis.manifest import Job
@@ -193,6 +194,27 @@ async def test_one_bad_item_does_not_stop_a_job(bench: Bench) -> None:
 
     assert (outcome.succeeded, outcome.items_failed) == (True, 1)
     assert await bench.count("things") == 2
+
+
+async def test_pages_are_read_to_the_last_whatever_fails_on_the_way(bench: Bench) -> None:
+    met: list[int] = []
+
+    async def work(run: JobRun) -> None:
+        async def page(_db: Reader, last: int | None) -> list[int]:
+            first = 0 if last is None else last + 1
+            return list(range(first, min(first + 3, 8)))
+
+        async def handle(item: int) -> None:
+            met.append(item)
+            if item in {2, 4}:
+                raise ValueError("bad item")
+
+        await run.pages(page, handle)
+
+    outcome = await run_job(floor_with(bench, work), "sweep")
+
+    assert met == list(range(8))
+    assert (outcome.succeeded, outcome.items_failed) == (True, 2)
 
 
 async def test_the_scheduler_ticks_until_it_is_stopped_and_lets_the_present_item_finish(bench: Bench) -> None:

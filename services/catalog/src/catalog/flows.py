@@ -4,7 +4,6 @@ A projection may be trusted for "yes". Before a "no" its owner is asked once; th
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from uuid import UUID
@@ -21,7 +20,7 @@ from catalog.queries.quoting import names_a_stranger, quote_answer
 from catalog.usecases.media import keep_medium
 from catalog.usecases.reservations import Reserved, reserve
 from catalog.usecases.stores import keep_store
-from chassis.calls import CallContext, OnBehalf
+from chassis.calls import CallContext, hurried
 from chassis.db import Database, Tx
 from contracts.catalog import QuoteAnswer, QuoteRequest, ReserveCommand
 from kernel.page import Page
@@ -101,15 +100,9 @@ async def readable(media: MediaClient, product: Detail, context: CallContext) ->
     if not product.private:
         return product.text
     try:
-        return product.with_urls(await media.read_urls(product.private, _for_a_moment(context)))
+        return product.with_urls(await media.read_urls(product.private, hurried(context, READ_URLS_SECONDS)))
     except Unavailable:
         return product.text
-
-
-def _for_a_moment(context: CallContext) -> CallContext:
-    soon = time.monotonic() + READ_URLS_SECONDS
-    deadline = soon if context.deadline is None else min(soon, context.deadline)
-    return OnBehalf(context.request_id, context.user_id, context.store_id, deadline)
 
 
 async def browse(

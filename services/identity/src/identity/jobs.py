@@ -1,11 +1,10 @@
 """What the clock starts."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 from uuid import UUID
 
-from chassis.db import Reader, Tx
+from chassis.db import Tx
 from chassis.jobs import JobRun
 from identity.clients.geocoder import Geocoder
 from identity.domain.licences import Licence
@@ -20,8 +19,6 @@ from kernel.clock import business_day
 
 BATCH = 100
 
-Item = TypeVar("Item", Licence, Store)
-
 
 async def geocode_stores(run: JobRun) -> None:
     """Ask for the points that are missing. Who fails is asked for again in the next run, and holds up nobody."""
@@ -31,7 +28,7 @@ async def geocode_stores(run: JobRun) -> None:
         async with run.transaction() as tx:
             await place_store(tx, store.id, point)
 
-    await _each_page(run, lambda db, after: stores.waiting_for_a_point(db, after, BATCH), locate)
+    await run.pages(lambda db, last: stores.waiting_for_a_point(db, last.id if last else None, BATCH), locate)
 
 
 async def expire_licences(run: JobRun) -> None:
@@ -46,7 +43,7 @@ async def expire_licences(run: JobRun) -> None:
         async with _changing_store(run, licence.store_id) as (change, tx):
             await expire(tx, change, licence.id, today)
 
-    await _each_page(run, lambda db, after: licences.due(db, today, after, BATCH), settle)
+    await run.pages(lambda db, last: licences.due(db, today, last.id if last else None, BATCH), settle)
 
 
 async def purge_licences(run: JobRun) -> None:
@@ -57,7 +54,7 @@ async def purge_licences(run: JobRun) -> None:
         async with _changing_store(run, licence.store_id) as (change, tx):
             await purge(tx, change, licence.id, now)
 
-    await _each_page(run, lambda db, after: licences.outlived(db, now, after, BATCH), forget)
+    await run.pages(lambda db, last: licences.outlived(db, now, last.id if last else None, BATCH), forget)
 
 
 async def expire_overrides(run: JobRun) -> None:
@@ -96,22 +93,3 @@ async def _changing_store(run: JobRun, store_id: UUID) -> AsyncIterator[tuple[Ch
         sids = await sessions.live_of_store(db, store_id)
     async with changing(run, sids) as change, run.transaction() as tx:
         yield change, tx
-
-
-async def _each_page(
-    run: JobRun,
-    page: Callable[[Reader, UUID | None], Awaitable[list[Item]]],
-    handle: Callable[[Item], Awaitable[None]],
-) -> None:
-    """Handle rows in id order, a batch at a time, so that those that fail hold up nobody behind them.
-
-    All of them, after an outage as well: a run has its time (`RUN_SECONDS_MAX`), and the next may be a day away.
-    """
-    after: UUID | None = None
-    while not run.stopping:
-        async with run.db.reader() as db:
-            items = await page(db, after)
-        if not items:
-            return
-        await run.each(items, handle)
-        after = items[-1].id

@@ -1,9 +1,9 @@
 """What the clock starts (spec 3.3)."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
-from chassis.db import Reader, Record
+from chassis.db import Record
 from chassis.jobs import JobRun
 from media import queries
 from media.clients.storage import StorageClient
@@ -17,9 +17,6 @@ STRAY_AFTER = timedelta(days=7)
 LISTED = 1000
 LISTINGS_MAX = 1000
 """A million objects of each bucket in one run."""
-
-Batch = Callable[[Reader, Record | None, int], Awaitable[list[Record]]]
-"""At most so many of the rows that are due, behind this one."""
 
 
 async def finalise_deletes(run: JobRun) -> None:
@@ -39,25 +36,17 @@ async def finalise_deletes(run: JobRun) -> None:
         except deletion.OwnerAwayError:
             away = True
 
-    await _all(run, queries.due_for_deletion, finish)
+    await run.pages(lambda db, last: queries.due_for_deletion(db, last, BATCH), finish)
 
 
 async def retry_failed_deletes(run: JobRun) -> None:
     """Try those again that the store did not delete in ten attempts."""
-
-    async def finish(medium: Record) -> None:
-        await deletion.finish(run, medium)
-
-    await _all(run, queries.delete_failed, finish)
+    await run.pages(lambda db, last: queries.delete_failed(db, last, BATCH), partial(deletion.finish, run))
 
 
 async def clear_stale_uploads(run: JobRun) -> None:
     """Forget what was announced a week ago and never came."""
-
-    async def remove(medium: Record) -> None:
-        await deletion.remove_stale(run, medium)
-
-    await _all(run, queries.stale_uploads, remove)
+    await run.pages(lambda db, last: queries.stale_uploads(db, last, BATCH), partial(deletion.remove_stale, run))
 
 
 async def sweep_strays(run: JobRun) -> None:
@@ -88,18 +77,3 @@ async def _sweep(run: JobRun, keys: list[str]) -> None:
     async with run.reader() as db:
         strays = await queries.strays(db, keys)
     await run.each(sorted(strays), run.client(StorageClient).delete)
-
-
-async def _all(run: JobRun, batch: Batch, handle: Callable[[Record], Awaitable[None]]) -> None:
-    """Everything that is due, each once: what fails is left behind, and due again in the next run.
-
-    However much it is: a run has its time (`RUN_SECONDS_MAX`), and what a batch leaves over would only pile up.
-    """
-    after: Record | None = None
-    while not run.stopping:
-        async with run.reader() as db:
-            rows = await batch(db, after, BATCH)
-        if not rows:
-            return
-        await run.each(rows, handle)
-        after = rows[-1]

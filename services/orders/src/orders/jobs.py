@@ -43,11 +43,4 @@ async def expire_orders(run: JobRun) -> None:
         async with run.transaction() as tx:
             await remind_or_expire(tx, order_id)
 
-    last = UUID(int=0)
-    while not run.stopping:
-        async with run.db.reader() as db:
-            due = await due_orders(db, after=last, limit=BATCH)
-        await run.each(due, act)
-        if len(due) < BATCH:
-            return
-        last = due[-1]
+    await run.pages(lambda db, last: due_orders(db, after=last or UUID(int=0), limit=BATCH), act)

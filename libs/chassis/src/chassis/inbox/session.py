@@ -15,7 +15,7 @@ from aio_pika.exceptions import AMQPError
 
 from chassis.bus import Stamp, UnusableHeaders, connect, declare, inbox_queue
 from chassis.inbox.held import Delivery
-from chassis.loops import Backoff
+from chassis.loops import Backoff, first_of
 from chassis.telemetry import counter, get_logger
 from kernel.refusal import Unavailable
 
@@ -88,7 +88,7 @@ class Session:
         workers = [asyncio.create_task(self._work(arrivals)) for arrivals in self._arrivals]
         declaring = asyncio.create_task(self._keep_declared())
         try:
-            await _first_of(stop, self._closed)
+            await first_of(stop, self._closed)
             if not self._closed.is_set():
                 await self._finish(tag)
         finally:
@@ -182,12 +182,3 @@ class Session:
             if queue.declaration_result.consumer_count == 0:
                 _log.warning("consumer.queue_was_deleted", queue=self.queue_name)
                 self._closed.set()
-
-
-async def _first_of(*events: asyncio.Event) -> None:
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -113,6 +113,25 @@ class JobRun:
                 _items_failed.labels(job=self.name).inc()
                 _log.error("job.item_failed", job=self.name, item=_named(item), exc_info=error)
         return handled
+
+    async def pages(
+        self,
+        page: Callable[[Reader, Item | None], Awaitable[Sequence[Item]]],
+        handle: Callable[[Item], Awaitable[None]],
+    ) -> None:
+        """Handle all that is due, a page at a time: `page` reads what stands behind an item, and at first behind None.
+
+        What fails holds up nobody behind it, and is due again in the next run. A run has no limit but its time
+        (`RUN_SECONDS_MAX`), after an outage as well: what it leaves over would only pile up.
+        """
+        last: Item | None = None
+        while not self.stopping:
+            async with self.reader() as db:
+                items = await page(db, last)
+            if not items:
+                return
+            await self.each(items, handle)
+            last = items[-1]
 
 
 async def run_job(

@@ -72,9 +72,9 @@ class _Written:
         self._service = service
 
     def __call__(self, logger: Any, method: str, event: Event) -> str:
-        if event.get("exc_info"):
-            event["stack"] = _stack(event["exc_info"])
-        event.pop("exc_info", None)
+        stack = _stack(event.pop("exc_info", None))
+        if stack is not None:
+            event["stack"] = stack
         line = {**_fields.get(), **redacted(event)}
         line.setdefault("logger", getattr(logger, "name", None))
         line |= {"level": _LEVELS.get(method, method), "timestamp": datetime.now(UTC), "service": self._service}
@@ -87,8 +87,10 @@ class _Written:
 _LEVELS = {"exception": "error", "warn": "warning"}
 
 
-def _stack(given: bool | BaseException | ExcInfo) -> str | None:
-    """Without local values."""
+def _stack(given: bool | BaseException | ExcInfo | None) -> str | None:
+    """Of what was raised, without local values; None when nothing was, or nobody asks."""
+    if not given:
+        return None
     error = given if isinstance(given, BaseException) else _raised(given)
     return None if error is None else "".join(traceback.format_exception(error))
 

@@ -1,11 +1,10 @@
 """The owner of media: what a medium is now, and links to read scans by (spec 1.10)."""
 
-import time
 from collections.abc import Collection
 from typing import Protocol
 from uuid import UUID
 
-from chassis.calls import CallContext, OnBehalf, ServiceClient
+from chassis.calls import CallContext, ServiceClient, hurried
 from contracts.media import MediaChanged, ReadUrls, ReadUrlsRequest
 from kernel.refusal import NotFound, Unavailable
 
@@ -37,17 +36,11 @@ class HttpMedia:
         asked = ReadUrlsRequest(media_ids=sorted(set(media_ids)))
         try:
             answer = await self._calls.command(
-                "/internal/v1/media/read-urls", asked, model=ReadUrls, context=_hurried(context)
+                "/internal/v1/media/read-urls", asked, model=ReadUrls, context=hurried(context, LINKS_SECONDS)
             )
         except Unavailable:
             return {}
         return {one.media_id: one.url for one in answer.urls if one.url is not None}
-
-
-def _hurried(context: CallContext) -> CallContext:
-    latest = time.monotonic() + LINKS_SECONDS
-    deadline = latest if context.deadline is None else min(latest, context.deadline)
-    return OnBehalf(context.request_id, context.user_id, context.store_id, deadline)
 
 
 class FakeMedia:

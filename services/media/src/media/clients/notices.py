@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from chassis.loops import first_of
 from chassis.telemetry import get_logger
 from kernel.refusal import Unavailable
 from media.clients.accounts import credentials
@@ -80,7 +81,7 @@ class PubSubNotices:
         pulling = await run_sync(lambda: self._subscribe(received), limiter=self._limiter)
         pulling.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
         try:
-            await _first_of(stop, ended)
+            await first_of(stop, ended)
         finally:
             pulling.cancel()
             problem = await run_sync(lambda: _end_of(pulling), abandon_on_cancel=True)
@@ -159,15 +160,6 @@ def _end_of(pulling: Any) -> str:
     except BaseException as error:  # noqa: BLE001  whatever ended it is told in one line, and the caller goes on
         return f"{type(error).__name__}: {error}"[:300]
     return "cancelled"
-
-
-async def _first_of(*events: asyncio.Event) -> None:
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 class FakeNotices:
