@@ -25,6 +25,16 @@ def lines(capsys: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
 
 
+async def told(capsys: Any, event: str, **fields: str) -> dict[str, Any]:
+    """The line of this event, as soon as it is written."""
+    for _ in range(200):
+        for line in lines(capsys):
+            if line["event"] == event and fields.items() <= line.items():
+                return line
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"nobody told {event}")
+
+
 async def test_start_and_complete_tell_pattern_status_and_ids(house: Any, capsys: Any) -> None:
     jar_id = await house.jar()
     capsys.readouterr()
@@ -51,22 +61,18 @@ async def test_one_trace_goes_from_the_answer_through_outbox_broker_and_consumer
     jar_id, stop = await house.jar(), asyncio.Event()
     consuming = asyncio.create_task(Consumer(house.floor).run(stop))
     headers = {"traceparent": PARENT}
+    await told(capsys, "consumer.started")
 
     answer = await house.ask("POST", f"/api/v1/jars/{jar_id}/open", key="k", request_id="r-9", headers=headers)
     await Relay(house.floor).drain()
-    heard: list[dict[str, Any]] = []
-    for _ in range(200):
-        heard += [line for line in lines(capsys) if line["event"] == "jar.heard" and line["jar_id"] == jar_id]
-        if heard:
-            break
-        await asyncio.sleep(0.05)
+    heard = await told(capsys, "jar.heard", jar_id=jar_id)
     stop.set()
     await consuming
 
     trace_id = PARENT.split("-")[1]
     assert answer.headers["traceresponse"].split("-")[1] == trace_id
-    assert (heard[0]["trace_id"], heard[0]["request_id"]) == (trace_id, "r-9")
-    assert heard[0]["span_id"] != answer.headers["traceresponse"].split("-")[2]
+    assert (heard["trace_id"], heard["request_id"]) == (trace_id, "r-9")
+    assert heard["span_id"] != answer.headers["traceresponse"].split("-")[2]
 
 
 async def test_spans_are_exported_with_their_route_and_without_private_attributes(house: Any) -> None:
